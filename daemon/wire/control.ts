@@ -1,0 +1,15 @@
+/** What the CLI asks a running daemon, on a control connection. One reply per request, by id. */
+export interface ControlRequest {
+  readonly id: number
+  /** One of the methods in `daemon/control/`. */
+  readonly method: string
+  readonly params: unknown
+}
+
+export type ControlReply =
+  | { readonly id: number; readonly ok: true; readonly result: unknown }
+  | {
+      readonly id: number
+      readonly ok: false
+      readonly error: { readonly code: string; readonly message: string; readonly remedy: string }
+    }

@@ -1,0 +1,41 @@
+/**
+ * What shim, CLI and daemon agree on. The protocol version is not the product version: a shim of
+ * one release talks to a daemon of another as long as their ranges overlap.
+ */
+export const PROTOCOL = { min: 1, max: 1 } as const
+
+/** node-ipc event names on the socket. */
+export const EVENT = {
+  /** client → daemon, first message: `Hello` */
+  hello: 'hello',
+  /** daemon → client: `Welcome`; messages may flow */
+  welcome: 'welcome',
+  /** daemon → client, then the socket closes: `Refusal` */
+  refused: 'refused',
+  /** both ways on a session connection: one JSON-RPC message, verbatim */
+  mcp: 'mcp',
+  /** daemon → client before a planned end: the daemon drains and will be back or is gone for good */
+  goodbye: 'goodbye',
+  /** client → daemon on a control connection: `ControlRequest` */
+  control: 'control',
+  /** daemon → client: `ControlReply` */
+  reply: 'reply',
+} as const
+
+/** Largest frame on the socket, bytes (contract 7). */
+export const MAX_FRAME_BYTES = 8 * 1024 * 1024
+/** Room for one frame and what stands before it in a socket's write buffer, bytes. */
+export const MAX_PENDING_BYTES = MAX_FRAME_BYTES + 1024 * 1024
+/** Longest path that every platform accepts for a Unix socket, bytes. */
+export const MAX_SOCKET_PATH_BYTES = 103
+
+export interface ProtocolRange {
+  readonly min: number
+  readonly max: number
+}
+
+/** Highest version both sides speak, or undefined. */
+export function agree(ours: ProtocolRange, theirs: ProtocolRange): number | undefined {
+  const version = Math.min(ours.max, theirs.max)
+  return version >= Math.max(ours.min, theirs.min) ? version : undefined
+}
