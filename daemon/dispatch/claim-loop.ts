@@ -5,7 +5,8 @@ import { queuedProducts } from '../jobs/read.ts'
 import type { JobBackoff } from './job-backoff.ts'
 import { OncePerMinute } from './once-per-minute.ts'
 import { isOwner, mayAdopt } from './ownership.ts'
-import type { DispatchPorts, RepoRoots } from './ports.ts'
+import type { RepoRoot } from '../config/repo-roots.ts'
+import type { DispatchPorts } from './ports.ts'
 import type { Preparer } from './preparer.ts'
 import type { Waiter, WaitQueue } from './waiter.ts'
 
@@ -86,10 +87,10 @@ export class ClaimLoop {
     for (const waiter of this.#queue.all()) {
       if (this.#stopped) return
       if (waiter.settled || waiter.assigned || this.#isPreparingFor(waiter)) continue
-      const roots = await this.#ports.roots.read(waiter.session.hello?.repoRoots ?? {})
-      if (await this.#giveClaimFromHere(waiter, roots)) continue
+      const roots = await this.#ports.roots.known(waiter.session.hello?.repoRoots ?? {})
+      if (await this.#giveClaimFromHere(waiter)) continue
       if (this.#paused) continue
-      const products = [...roots.byProduct.keys()]
+      const products = [...roots.keys()]
         .filter((product) => waiter.productId === null || waiter.productId === product)
         .sort()
       const key = products.join('\n')
@@ -104,12 +105,12 @@ export class ClaimLoop {
     return this.#ports.book.inState('preparing').some((claim) => isOwner(claim, waiter.session))
   }
 
-  async #giveClaimFromHere(waiter: Waiter, roots: RepoRoots): Promise<boolean> {
+  async #giveClaimFromHere(waiter: Waiter): Promise<boolean> {
     for (const claim of this.#ports.book.inState('undelivered', 'held')) {
       if (waiter.productId !== null && waiter.productId !== claim.productId && !isOwner(claim, waiter.session)) continue
       if (claim.state === 'held' && !(await this.#isOrphanFor(claim, waiter))) continue
       if (waiter.settled) return true
-      this.#preparer.hand(claim, waiter, roots.byProduct.get(claim.productId)?.prepare ?? null)
+      this.#preparer.hand(claim, waiter)
       return true
     }
     return false
@@ -123,7 +124,7 @@ export class ClaimLoop {
   async #claimFor(
     waiter: Waiter,
     products: string[],
-    roots: RepoRoots,
+    roots: Map<string, RepoRoot>,
     userId: string,
     tokenId: string,
   ): Promise<boolean> {
@@ -143,9 +144,9 @@ export class ClaimLoop {
         markers: this.#ports.markers(),
       })
       if (claimed === null) return false
-      const root = roots.byProduct.get(claimed.productId)
+      const root = roots.get(claimed.productId)
       if (root === undefined) throw new Error('claimed a job of a product that was not asked for')
-      this.#preparer.begin(claimed, userId, root, waiter)
+      this.#preparer.begin(claimed, userId, root.path, waiter)
       return true
     } finally {
       this.#inFlight = false
@@ -165,9 +166,9 @@ export class ClaimLoop {
     if (candidates.length === 0) return
     const diskLow = await this.#isDiskLow()
     for (const waiter of waiting) {
-      const { byProduct } = await this.#ports.roots.read(waiter.session.hello?.repoRoots ?? {})
+      const roots = await this.#ports.roots.known(waiter.session.hello?.repoRoots ?? {})
       const fitting = candidates.filter((c) => waiter.productId === null || waiter.productId === c.productId)
-      const here = fitting.find((candidate) => byProduct.has(candidate.productId))
+      const here = fitting.find((candidate) => roots.has(candidate.productId))
       if (here !== undefined) {
         if (!diskLow) return
         if (this.#complaints.may(waiter.session.ref.key, 'disk')) {

@@ -12,7 +12,7 @@ export async function nextAction(
 ): Promise<'wait_for_job_again' | 'queue_empty'> {
   const [queued, roots] = await Promise.all([
     queuedProducts(sql, userId, []),
-    ports.roots.read(session.hello?.repoRoots ?? {}),
+    ports.roots.known(session.hello?.repoRoots ?? {}),
   ])
-  return queued.some((product) => roots.byProduct.has(product.productId)) ? 'wait_for_job_again' : 'queue_empty'
+  return queued.some((product) => roots.has(product.productId)) ? 'wait_for_job_again' : 'queue_empty'
 }

@@ -1,4 +1,5 @@
 import type { Caller } from '../backlog/backlog.ts'
+import type { RepoRoots } from '../config/repo-roots.ts'
 import type { Sql } from '../db/sql.ts'
 import type { ClaimBook } from '../jobs/claim-book.ts'
 import type { JobMarker } from '../jobs/claim.ts'
@@ -14,7 +15,7 @@ export interface DispatchPorts {
   readonly book: ClaimBook
   readonly sessions: SessionRegistry
   readonly worktrees: Worktrees
-  readonly roots: RootsReader
+  readonly roots: RepoRoots
   readonly instanceId: string
   readonly settings: {
     readonly leaseSeconds: number
@@ -32,19 +33,4 @@ export interface Authority {
   ready(timeoutMs: number): Promise<Caller>
   /** Null: not now. */
   current(): Caller | null
-}
-
-/** Repo roots as configured now; session roots win over the daemon's environment, that over the file. */
-export interface RootsReader {
-  read(sessionRoots: Readonly<Record<string, string>>): Promise<RepoRoots>
-}
-
-export interface RepoRoots {
-  readonly byProduct: ReadonlyMap<string, RepoRoot>
-}
-
-export interface RepoRoot {
-  readonly path: string
-  /** What the user's own agent config asks to be done in a new worktree. */
-  readonly prepare: import('../worktrees/prepare-plan.ts').PreparePlan | null
 }

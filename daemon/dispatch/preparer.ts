@@ -3,9 +3,8 @@ import { attach } from '../jobs/attach.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
 import { fail, release } from '../jobs/release.ts'
 import { DaemonError, messageOf, toDaemonError } from '../errors.ts'
-import type { PreparePlan } from '../worktrees/prepare-plan.ts'
 import type { JobBackoff } from './job-backoff.ts'
-import type { DispatchPorts, RepoRoot } from './ports.ts'
+import type { DispatchPorts } from './ports.ts'
 import type { Waiter, WaitQueue } from './waiter.ts'
 
 /**
@@ -32,7 +31,7 @@ export class Preparer {
   }
 
   /** A job just claimed, for the waiter that stood in line. */
-  begin(claimed: ClaimedJob, userId: string, root: RepoRoot, waiter: Waiter): void {
+  begin(claimed: ClaimedJob, userId: string, repoRoot: string, waiter: Waiter): void {
     const before = this.#ports.book.get(claimed.identity.jobId)
     const claim: ClaimRecord = {
       identity: claimed.identity,
@@ -41,7 +40,7 @@ export class Preparer {
       userId,
       productId: claimed.productId,
       taskLabel: String(claimed.task?.code ?? claimed.taskId),
-      repoRoot: root.path,
+      repoRoot,
       owner: waiter.session.ref,
       // Released here after a session's grace: its worktree is still there and is handed over.
       delivered: before?.state === 'released' && before.delivered,
@@ -63,14 +62,14 @@ export class Preparer {
       lost: null,
     }
     const stored = this.#ports.book.add(claim)
-    this.#run(claim, waiter, root.prepare, stored)
+    this.#run(claim, waiter, stored)
   }
 
   /** A claim that is here already (undelivered, orphaned), for the next waiter. */
-  hand(claim: ClaimRecord, waiter: Waiter, prepare: PreparePlan | null): void {
+  hand(claim: ClaimRecord, waiter: Waiter): void {
     const { book } = this.#ports
     const stored = book.change(claim, { state: 'preparing', owner: waiter.session.ref })
-    this.#run(claim, waiter, prepare, stored)
+    this.#run(claim, waiter, stored)
   }
 
   /** Resolves when nothing is being prepared any more; git is told to end early. */
@@ -79,14 +78,14 @@ export class Preparer {
     await Promise.allSettled(this.#running)
   }
 
-  #run(claim: ClaimRecord, waiter: Waiter, prepare: PreparePlan | null, stored: Promise<unknown>): void {
+  #run(claim: ClaimRecord, waiter: Waiter, stored: Promise<unknown>): void {
     waiter.assigned = true
     const { book, logger } = this.#ports
     const { jobId } = claim.identity
     const work = book
       .exclusive(jobId, async () => {
         await stored
-        await this.#prepare(claim, waiter, prepare)
+        await this.#prepare(claim, waiter)
       })
       .catch((error: unknown) => {
         logger.error({ job: jobId, err: messageOf(error) }, 'preparing a claim failed')
@@ -101,7 +100,7 @@ export class Preparer {
     this.#running.add(work)
   }
 
-  async #prepare(given: ClaimRecord, waiter: Waiter, prepare: PreparePlan | null): Promise<void> {
+  async #prepare(given: ClaimRecord, waiter: Waiter): Promise<void> {
     const { book, sql, worktrees, logger } = this.#ports
     const claim = book.get(given.identity.jobId)
     if (claim?.identity.claimedAt !== given.identity.claimedAt || claim.state !== 'preparing') return
@@ -110,6 +109,7 @@ export class Preparer {
       await book.forget(claim)
       return
     }
+    const prepare = await this.#ports.roots.preparation(claim.productId)
     let made: Awaited<ReturnType<typeof worktrees.create>>
     try {
       made = await worktrees.create({
@@ -117,7 +117,7 @@ export class Preparer {
         repoRoot: claim.repoRoot,
         sshAuthSock: waiter.session.hello?.sshAuthSock ?? null,
         signal: this.#abort.signal,
-        ...(prepare === null ? {} : { prepare }),
+        ...(prepare === undefined ? {} : { prepare }),
       })
     } catch (error) {
       await this.#failedHere(claim, waiter, error)
