@@ -1,0 +1,95 @@
+import type { RecordStore } from '../state/record-store.ts'
+import type { ClaimRecord, ClaimState } from './claim-record.ts'
+import { LEASED } from './claim-record.ts'
+
+/**
+ * The claims this daemon remembers, in memory and on disk. Memory changes at once; the returned
+ * promise says when the disk has it. Whoever must not forget (a report) awaits it first.
+ */
+export class ClaimBook {
+  readonly #store: RecordStore<ClaimRecord>
+  readonly #claims = new Map<string, ClaimRecord>()
+  readonly #locks = new Map<string, Promise<unknown>>()
+
+  constructor(store: RecordStore<ClaimRecord>) {
+    this.#store = store
+  }
+
+  /** Reads what an earlier daemon of this home remembered; answers names of unreadable records. */
+  async load(instanceId: string): Promise<string[]> {
+    const { records, unreadable } = await this.#store.load()
+    for (const [jobId, record] of records) {
+      // A copied home brings records of another machine's claims; they are not ours to renew.
+      if (record.identity.instanceId === instanceId) this.#claims.set(jobId, record)
+      else await this.#store.delete(jobId)
+    }
+    return unreadable
+  }
+
+  get(jobId: string): ClaimRecord | undefined {
+    return this.#claims.get(jobId)
+  }
+
+  all(): ClaimRecord[] {
+    return [...this.#claims.values()]
+  }
+
+  inState(...states: ClaimState[]): ClaimRecord[] {
+    return this.all().filter((claim) => states.includes(claim.state))
+  }
+
+  /** Claims whose lease the heartbeat renews. */
+  leased(): ClaimRecord[] {
+    return this.all().filter((claim) => LEASED.has(claim.state))
+  }
+
+  /** The claim a session is working on, if any: at most one (contract 4). */
+  heldBy(sessionKey: string): ClaimRecord | undefined {
+    return this.all().find((claim) => claim.state === 'held' && claim.owner?.key === sessionKey)
+  }
+
+  add(record: ClaimRecord): Promise<void> {
+    this.#claims.set(record.identity.jobId, record)
+    return this.#store.put(record.identity.jobId, record)
+  }
+
+  /** Changes a claim if it is still the one meant; undefined when it has gone or been replaced. */
+  async change(
+    claim: ClaimRecord,
+    patch: Partial<Omit<ClaimRecord, 'identity'>>,
+  ): Promise<ClaimRecord | undefined> {
+    const { jobId, claimedAt } = claim.identity
+    const current = this.#claims.get(jobId)
+    if (current === undefined || current.identity.claimedAt !== claimedAt) return undefined
+    const since =
+      patch.state === undefined || patch.state === current.state ? current.since : new Date().toISOString()
+    const changed: ClaimRecord = { ...current, ...patch, since }
+    this.#claims.set(jobId, changed)
+    await this.#store.put(jobId, changed)
+    return changed
+  }
+
+  forget(claim: ClaimRecord): Promise<void> {
+    const { jobId, claimedAt } = claim.identity
+    if (this.#claims.get(jobId)?.identity.claimedAt !== claimedAt) return Promise.resolve()
+    this.#claims.delete(jobId)
+    return this.#store.delete(jobId)
+  }
+
+  /** Whether a step on this job runs now; what the heartbeat reads of it then is not yet to be trusted. */
+  isBusy(jobId: string): boolean {
+    return this.#locks.has(jobId)
+  }
+
+  /** Runs steps on one job one after the other. */
+  exclusive<T>(jobId: string, step: () => Promise<T>): Promise<T> {
+    const before = this.#locks.get(jobId) ?? Promise.resolve()
+    const after = before.then(step, step)
+    this.#locks.set(jobId, after)
+    const done = () => {
+      if (this.#locks.get(jobId) === after) this.#locks.delete(jobId)
+    }
+    after.then(done, done)
+    return after
+  }
+}

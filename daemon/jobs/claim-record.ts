@@ -1,0 +1,99 @@
+import { z } from 'zod'
+
+/**
+ * The life of a claim, as this daemon remembers it on disk (`state/claims/<job id>.json`).
+ *
+ *   (QUEUED) ── claimed ──▶ preparing ── attached, answered ──▶ held ── final report ──▶ reporting ──▶ reported
+ *                              │  ▲                             │ │ ▲                        │
+ *              no waiter left  │  │ offered to the next waiter  │ │ │ adopted, or it came    │ claim taken
+ *                              ▼  │                             │ │ │ back                   │ by another
+ *                          undelivered ◀── answer not received ─┘ │ │                        ▼
+ *                              │                      grace over │ └──────────┐            lost
+ *                              │ 15 s                            ▼            │              ▲
+ *                              └──▶ (QUEUED, record gone)     released ─ claimed here again   │
+ *                                                                │  late report ▶ reported    │
+ *                     beat or write finds another owner, CANCELLED or no row ────────────────┘
+ *
+ * state        the job in the database           who moves it on
+ * preparing    CLAIMED by us, lease renewed      dispatch/prepare: worktree made, claim attached → held;
+ *                                                nobody waits any more → undelivered; it fails here → (QUEUED)
+ * undelivered  CLAIMED by us, lease renewed      dispatch/claim-loop: next waiter → preparing; 15 s → (QUEUED)
+ * held         CLAIMED/RUNNING by us, renewed    its owner's report → reporting; dispatch/delivery: answer not
+ *                                                received → undelivered; dispatch/orphans: grace over → released,
+ *                                                given to another session → preparing
+ * reporting    CLAIMED/RUNNING by us, renewed    dispatch/report: written → reported; 0 rows → lost. The report
+ *                                                is on disk first; this state is the spool
+ * reported     DONE, FAILED or SKIPPED           nobody; forgotten after a day
+ * released     QUEUED or taken by anyone         dispatch/report: late report; dispatch/reconcile: after 24 h
+ * lost         another's, CANCELLED, or no row   dispatch/lost: session told or gone, work saved → forgotten
+ *
+ * Only an owner moves a held claim by a report; the database decides every transition that writes a
+ * job (`claim-identity.ts`). Of an owner that is gone ("orphaned") the record says nothing: it is held
+ * by a session that the registry knows as gone.
+ */
+export const CLAIM_STATES = [
+  'preparing',
+  'undelivered',
+  'held',
+  'reporting',
+  'reported',
+  'released',
+  'lost',
+] as const
+
+export type ClaimState = (typeof CLAIM_STATES)[number]
+
+/** States in which the database knows the claim as ours and the heartbeat renews its lease. */
+export const LEASED: ReadonlySet<ClaimState> = new Set(['preparing', 'undelivered', 'held', 'reporting'])
+
+const SESSION_REF = z.object({
+  key: z.string(),
+  sessionId: z.string(),
+  clientProcess: z.object({ pid: z.number(), startedAt: z.string() }).nullable(),
+})
+
+const REPORT = z.object({
+  status: z.enum(['RUNNING', 'DONE', 'FAILED', 'SKIPPED']),
+  branch: z.string().nullable(),
+  summary: z.string().nullable(),
+  error: z.string().nullable(),
+  headSha: z.string().nullable(),
+  pushed: z.boolean(),
+})
+
+const CLAIM_RECORD = z.object({
+  identity: z.object({
+    jobId: z.string(),
+    tokenId: z.string(),
+    instanceId: z.string(),
+    claimedAt: z.string(),
+  }),
+  state: z.enum(CLAIM_STATES),
+  /** UTC, when the state began. */
+  since: z.string(),
+  userId: z.string(),
+  productId: z.string(),
+  taskLabel: z.string(),
+  repoRoot: z.string(),
+  /** Whose claim it is; while undelivered, to whom it was last offered. */
+  owner: SESSION_REF.nullable(),
+  /** The owner was told of the job once; the next answer says `resumed`. */
+  delivered: z.boolean(),
+  running: z.boolean(),
+  worktree: z.object({ path: z.string(), branch: z.string(), baseSha: z.string() }).nullable(),
+  /** The job's part of a `wait_for_job` answer, kept for a session that asks again. */
+  answer: z.record(z.string(), z.unknown()),
+  leaseUntil: z.string().nullable(),
+  /** `updated_at` that the release wrote, by which a late report is fenced. */
+  releasedAt: z.string().nullable(),
+  report: REPORT.nullable(),
+  /** What `update_job_status` answered, for the same report asked again. */
+  result: z.record(z.string(), z.unknown()).nullable(),
+  lost: z.enum(['taken', 'cancelled', 'gone']).nullable(),
+})
+
+export type ClaimRecord = z.output<typeof CLAIM_RECORD>
+
+export function parseClaimRecord(value: unknown): ClaimRecord | undefined {
+  return CLAIM_RECORD.safeParse(value).data
+}

@@ -1,0 +1,82 @@
+import type { Sql } from '../db/sql.ts'
+
+export interface JobRow {
+  readonly id: string
+  readonly status: string
+  readonly productId: string
+  readonly workerInstanceId: string | null
+  readonly finishedAt: string | null
+}
+
+/** One job of the user, or null: missing and another user's look the same. */
+export async function readJob(sql: Sql, userId: string, jobId: string): Promise<JobRow | null> {
+  const rows = await readJobs(sql, userId, [jobId])
+  return rows[0] ?? null
+}
+
+export async function readJobs(sql: Sql, userId: string, jobIds: readonly string[]): Promise<JobRow[]> {
+  const { rows } = await sql.query<{
+    id: string
+    status: string
+    product_id: string
+    worker_instance_id: string | null
+    finished_at: Date | null
+  }>({
+    name: 'read-jobs',
+    text: `select id, status::text, product_id, worker_instance_id, finished_at from claude_jobs
+            where user_id = $1 and id = any($2::text[])`,
+    values: [userId, jobIds],
+  })
+  return rows.map((row) => ({
+    id: row.id,
+    status: row.status,
+    productId: row.product_id,
+    workerInstanceId: row.worker_instance_id,
+    finishedAt: row.finished_at?.toISOString() ?? null,
+  }))
+}
+
+export interface QueuedProduct {
+  readonly productId: string
+  readonly productName: string
+  readonly oldestJobId: string
+  readonly jobs: number
+}
+
+/** Claimable jobs of the user by product, the product of the oldest job first. */
+export async function queuedProducts(
+  sql: Sql,
+  userId: string,
+  exclude: readonly string[],
+): Promise<QueuedProduct[]> {
+  const { rows } = await sql.query<{ product_id: string; name: string; oldest: string; jobs: string }>({
+    name: 'queued-products',
+    text: `select j.product_id, p.name, (array_agg(j.id order by j.created_at, j.id))[1] as oldest, count(*) as jobs
+             from claude_jobs j join products p on p.id = j.product_id
+            where j.user_id = $1 and j.status = 'QUEUED' and j.kind::text = 'TASK_IMPLEMENTATION'
+              and j.task_id is not null and j.id <> all($2::text[])
+            group by j.product_id, p.name order by min(j.created_at) limit 200`,
+    values: [userId, exclude],
+  })
+  return rows.map((row) => ({
+    productId: row.product_id,
+    productName: row.name,
+    oldestJobId: row.oldest,
+    jobs: Number(row.jobs),
+  }))
+}
+
+/** The user's unfinished jobs by status. */
+export async function countJobs(
+  sql: Sql,
+  userId: string,
+): Promise<{ queued: number; claimed: number; running: number }> {
+  const { rows } = await sql.query<{ status: string; jobs: string }>({
+    name: 'count-jobs',
+    text: `select status::text, count(*) as jobs from claude_jobs
+            where user_id = $1 and status in ('QUEUED', 'CLAIMED', 'RUNNING') group by status`,
+    values: [userId],
+  })
+  const count = (status: string) => Number(rows.find((row) => row.status === status)?.jobs ?? 0)
+  return { queued: count('QUEUED'), claimed: count('CLAIMED'), running: count('RUNNING') }
+}

@@ -1,0 +1,139 @@
+import type { SessionHello } from '../wire/hello.ts'
+import { isProcessAlive } from './process-alive.ts'
+import type { Session, SessionRef } from './session.ts'
+
+interface Entry {
+  ref: SessionRef
+  hello: SessionHello | null
+  connections: Set<string>
+  connectedAt: number
+  goneAt: number | null
+  /** Remembered from before a restart and not seen since. */
+  restored: boolean
+}
+
+export interface RegistryListener {
+  /** The last connection of a session closed. */
+  gone(session: Session): void
+}
+
+/** How long a session without a job is remembered after its last connection, ms. */
+const FORGET_AFTER_MS = 10 * 60_000
+
+/**
+ * Who is connected. Identity follows contract 4: the same session id from the same client process is
+ * the same session; from another client process it is a session of its own while the first is connected.
+ */
+export class SessionRegistry {
+  readonly #entries = new Map<string, Entry>()
+  readonly #now: () => number
+  #listener: RegistryListener = { gone: () => undefined }
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(now: () => number = Date.now) {
+    this.#now = now
+  }
+
+  listen(listener: RegistryListener): void {
+    this.#listener = listener
+  }
+
+  /** A session known from a stored claim; it counts as gone from now on. */
+  restore(ref: SessionRef): void {
+    if (this.#entries.has(ref.key)) return
+    const now = this.#now()
+    this.#entries.set(ref.key, {
+      ref,
+      hello: null,
+      connections: new Set(),
+      connectedAt: now,
+      goneAt: now,
+      restored: true,
+    })
+  }
+
+  /** Files a new connection under its session; one after the other, so that two hellos never make two sessions. */
+  connect(connection: string, hello: SessionHello): Promise<Session> {
+    const filed = this.#last.then(() => this.#connect(connection, hello))
+    this.#last = filed.catch(() => undefined)
+    return filed
+  }
+
+  close(connection: string): void {
+    for (const entry of this.#entries.values()) {
+      if (!entry.connections.delete(connection) || entry.connections.size > 0) continue
+      entry.goneAt = this.#now()
+      this.#listener.gone(entry)
+    }
+  }
+
+  get(key: string): Session | undefined {
+    return this.#entries.get(key)
+  }
+
+  all(): Session[] {
+    return [...this.#entries.values()]
+  }
+
+  get connected(): number {
+    let count = 0
+    for (const entry of this.#entries.values()) if (entry.goneAt === null) count += 1
+    return count
+  }
+
+  async #connect(connection: string, hello: SessionHello): Promise<Session> {
+    this.#forgetOld()
+    const entry = (await this.#match(hello)) ?? this.#create(hello)
+    entry.hello = hello
+    entry.connections.add(connection)
+    entry.goneAt = null
+    entry.restored = false
+    if (hello.clientProcess !== null) entry.ref = { ...entry.ref, clientProcess: hello.clientProcess }
+    return entry
+  }
+
+  async #match(hello: SessionHello): Promise<Entry | undefined> {
+    const known = [...this.#entries.values()].filter((entry) => entry.ref.sessionId === hello.sessionId)
+    const same = known.find((entry) => isSameProcess(entry, hello))
+    if (same !== undefined) return same
+    for (const entry of known) {
+      if (entry.goneAt === null) continue
+      // After a restart the owner may simply not have reconnected yet: its place stays free while it lives.
+      const owner = entry.ref.clientProcess
+      if (entry.restored && owner !== null && (await isProcessAlive(owner))) continue
+      return entry
+    }
+    return undefined
+  }
+
+  #create(hello: SessionHello): Entry {
+    const process = hello.clientProcess
+    const plain = hello.sessionId
+    const key = this.#entries.has(plain) ? `${plain}#${process?.pid ?? 0}-${process?.startedAt ?? ''}` : plain
+    const entry: Entry = {
+      ref: { key, sessionId: hello.sessionId, clientProcess: process },
+      hello,
+      connections: new Set(),
+      connectedAt: this.#now(),
+      goneAt: null,
+      restored: false,
+    }
+    this.#entries.set(key, entry)
+    return entry
+  }
+
+  /** Sessions that hold a claim are restored from it, so forgetting one here loses nothing. */
+  #forgetOld(): void {
+    const limit = this.#now() - FORGET_AFTER_MS
+    for (const [key, entry] of this.#entries) {
+      if (entry.goneAt !== null && entry.goneAt < limit) this.#entries.delete(key)
+    }
+  }
+}
+
+function isSameProcess(entry: Entry, hello: SessionHello): boolean {
+  const mine = entry.ref.clientProcess
+  const theirs = hello.clientProcess
+  if (mine === null || theirs === null) return true
+  return mine.pid === theirs.pid && mine.startedAt === theirs.startedAt
+}

@@ -1,0 +1,32 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { mkdir, readFile, realpath } from 'node:fs/promises'
+import { z } from 'zod'
+import { RecordStore } from './record-store.ts'
+
+const RECORD = z.object({ instance_id: z.string().min(1), bound_to: z.string().min(1) })
+
+/**
+ * This installation's name in `claude_workers.instance_id`: stable across restarts, and bound to the
+ * machine and the home's place, so that a copied home becomes a worker of its own (contract 3).
+ */
+export async function readInstanceId(home: string, stateDir: string): Promise<string> {
+  await mkdir(stateDir, { recursive: true, mode: 0o700 })
+  const store = new RecordStore(stateDir, (value) => RECORD.safeParse(value).data, { durable: true })
+  const boundTo = createHash('sha256')
+    .update(`${await machineId()}\n${await realpath(home)}`)
+    .digest('hex')
+  const known = (await store.load()).records.get('instance')
+  if (known?.bound_to === boundTo) return known.instance_id
+  const instanceId = randomUUID()
+  await store.put('instance', { instance_id: instanceId, bound_to: boundTo })
+  return instanceId
+}
+
+/** Empty where the platform has no such file: then the home's place alone binds. */
+async function machineId(): Promise<string> {
+  for (const file of ['/etc/machine-id', '/var/lib/dbus/machine-id']) {
+    const text = await readFile(file, 'utf8').catch(() => '')
+    if (text.trim() !== '') return text.trim()
+  }
+  return ''
+}
