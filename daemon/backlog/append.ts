@@ -1,0 +1,82 @@
+import type { Prisma, PrismaClient } from '../db/generated/client.ts'
+import { DaemonError } from '../errors.ts'
+import { backoff, delay } from '../lifecycle/delay.ts'
+import { missing } from './access.ts'
+import { sqlStateOf } from './sqlstate.ts'
+
+/** Where the new item goes; times are the database's. */
+export interface Place {
+  /** Of its code: `PBI-<number>`. */
+  readonly number: number
+  readonly sortOrder: number
+  readonly now: Date
+}
+
+type Transaction = Prisma.TransactionClient
+
+const ATTEMPTS = 12
+const FOREIGN_KEY = '23503'
+/** Unique violation, serialisation failure, deadlock. */
+const COLLISIONS = new Set(['23505', '40001', '40P01'])
+
+/**
+ * Inserts an item with the product's next number. The product's row is locked first, so that all
+ * daemons take turns and the number read afterwards is the newest; NO KEY lets others insert rows
+ * that merely refer to the product. A writer that does not take this lock (the web app) can still
+ * collide: then the unique index decides and we take the next number.
+ */
+export async function append<T>(
+  prisma: PrismaClient,
+  productId: string,
+  next: (tx: Transaction) => Promise<Place>,
+  insert: (tx: Transaction, place: Place) => Promise<T>,
+): Promise<T> {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return await oneAtATime(prisma, () => inTurn(prisma, productId, next, insert))
+    } catch (error) {
+      const state = sqlStateOf(error)
+      if (state === FOREIGN_KEY) throw vanished(error)
+      if (state === undefined || !COLLISIONS.has(state) || attempt + 1 >= ATTEMPTS) throw error
+      await delay(backoff(attempt, 10, 500))
+    }
+  }
+}
+
+function inTurn<T>(
+  prisma: PrismaClient,
+  productId: string,
+  next: (tx: Transaction) => Promise<Place>,
+  insert: (tx: Transaction, place: Place) => Promise<T>,
+): Promise<T> {
+  return prisma.$transaction(
+    async (tx) => {
+      await tx.$executeRaw`set local lock_timeout = '8s'`
+      const locked = await tx.$executeRaw`select 1 from products where id = ${productId} for no key update`
+      if (locked === 0) throw missing('Product', productId)
+      return insert(tx, await next(tx))
+    },
+    { maxWait: 10_000, timeout: 10_000 },
+  )
+}
+
+/** Last create of each client. The pool is small: waiting for a lock may occupy one connection, not all. */
+const turns = new WeakMap<PrismaClient, Promise<unknown>>()
+
+function oneAtATime<T>(prisma: PrismaClient, work: () => Promise<T>): Promise<T> {
+  const turn = (turns.get(prisma) ?? Promise.resolve()).then(work)
+  turns.set(
+    prisma,
+    turn.catch(() => undefined),
+  )
+  return turn
+}
+
+function vanished(cause: unknown): DaemonError {
+  return new DaemonError(
+    'CONFLICT',
+    'what the new item belongs to was deleted meanwhile',
+    'Nothing was created; read the backlog again.',
+    cause,
+  )
+}

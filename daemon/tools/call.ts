@@ -1,0 +1,42 @@
+import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
+import { DaemonError } from '../errors.ts'
+import type { ToolContext } from './context.ts'
+import { databaseFailure } from './database-failure.ts'
+import { parseArguments } from './parse-arguments.ts'
+import { shrink } from './shrink.ts'
+import type { Tool } from './tool.ts'
+
+/**
+ * One tool call, from raw arguments to what MCP sends. Never throws: every failure is a result with
+ * `isError` and one text `CODE: sentence. Remedy.` (contract 6).
+ */
+export async function callTool(tool: Tool, args: unknown, context: ToolContext): Promise<CallToolResult> {
+  try {
+    const input = parseArguments(tool.input, args)
+    const output = tool.output.safeParse(await tool.call(input, context))
+    if (!output.success) throw new Error(`the result does not fit its schema: ${output.error.message}`)
+    const content = shrink(output.data)
+    return { content: [{ type: 'text', text: JSON.stringify(content, null, 2) }], structuredContent: content }
+  } catch (thrown) {
+    return failure(tool.name, thrown, context)
+  }
+}
+
+function failure(name: string, thrown: unknown, context: ToolContext): CallToolResult {
+  const error = thrown instanceof DaemonError ? thrown : (databaseFailure(thrown) ?? unforeseen(name, thrown))
+  if (error.code === 'INTERNAL') {
+    const cause = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)
+    context.log.error({ tool: name, cause: context.clean(cause) }, `tools: ${name} failed`)
+  }
+  return { isError: true, content: [{ type: 'text', text: context.clean(error.text) }] }
+}
+
+/** Says nothing of the cause: it may name what the caller must not know. The log has it. */
+function unforeseen(name: string, cause: unknown): DaemonError {
+  return new DaemonError(
+    'INTERNAL',
+    `${name} failed for a reason it does not foresee`,
+    'Check what it was to change before you repeat it; `scrum4me-daemon logs` has the details.',
+    cause,
+  )
+}
