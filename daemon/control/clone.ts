@@ -65,7 +65,7 @@ function git(cwd: string, args: readonly string[]): Promise<string> {
 /** `https://user:token@host/…` must not reach a table that others read. */
 export function withoutCredentials(url: string): string | null {
   if (url === '') return null
-  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@]*@/i, (_match, scheme: string) =>
-    scheme.startsWith('ssh') ? _match.replace(/:[^/@]*@$/, '@') : scheme,
+  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@]*@/i, (match, scheme: string) =>
+    scheme.startsWith('ssh') ? match.replace(/:[^/@]*@$/, '@') : scheme,
   )
 }

@@ -2,6 +2,7 @@ import type { Backlog } from '../backlog/backlog.ts'
 import type { Config } from '../config/config.ts'
 import type { RepoRoots } from '../config/repo-roots.ts'
 import type { SettingValue } from '../config/settings-reader.ts'
+import type { Sql } from '../db/sql.ts'
 import type { Logger } from '../logger.ts'
 
 /** What a control method may use of the running daemon. */
@@ -13,6 +14,8 @@ export interface ControlContext {
   readonly logger: Logger
   /** Checks the token and gives access as its user; throws UNAUTHORIZED or DATABASE_UNAVAILABLE. */
   backlog(): Promise<Backlog>
+  /** The pool; of use only after `backlog()` has said that the caller may use it. */
+  readonly sql: Sql
   readonly database: ControlDatabase
   readonly jobs: HeldJobs
 }

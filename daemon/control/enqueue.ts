@@ -1,6 +1,6 @@
 import type { Backlog } from '../backlog/backlog.ts'
+import { queueJob } from '../backlog/queue-job.ts'
 import { DaemonError, notFound } from '../errors.ts'
-import { queueJob } from '../jobs/queue-job.ts'
 import type { ControlMethod } from './control-method.ts'
 import { Params } from './params.ts'
 import { refuseDemo } from './refuse-demo.ts'

@@ -1,4 +1,4 @@
-import { ACTIVE_STATUSES } from '../jobs/queue-job.ts'
+import { ACTIVE_STATUSES } from '../backlog/queue-job.ts'
 import type { ControlMethod } from './control-method.ts'
 
 const MAX_LISTED = 200
