@@ -69,7 +69,8 @@ export class Beats {
     const { book, logger } = this.#ports
     for (const state of answer.held) {
       const claim = book.get(state.jobId)
-      if (claim === undefined || claim !== snapshot.claims.get(state.jobId) || book.isBusy(state.jobId)) continue
+      if (claim === undefined || claim !== snapshot.claims.get(state.jobId) || book.isBusy(state.jobId))
+        continue
       if (state.ours) {
         if (state.leaseUntil !== null) this.#leases.set(state.jobId, `${state.leaseUntil}Z`)
         continue
@@ -107,7 +108,10 @@ export class Beats {
     try {
       const own = book.leased().map((claim) => claim.identity.jobId)
       for (const rescued of await rescueExpired(sql, { userId: caller.userId, instanceId, own })) {
-        logger.warn({ job: rescued.jobId, status: rescued.status, retries: rescued.retryCount }, 'took back an expired lease')
+        logger.warn(
+          { job: rescued.jobId, status: rescued.status, retries: rescued.retryCount },
+          'took back an expired lease',
+        )
       }
     } catch (error) {
       logger.debug({ err: messageOf(error) }, 'rescue failed')

@@ -1,3 +1,4 @@
+import type { RepoRoot } from '../config/repo-roots.ts'
 import { DaemonError, messageOf } from '../errors.ts'
 import { claimNext } from '../jobs/claim.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
@@ -5,7 +6,6 @@ import { queuedProducts } from '../jobs/read.ts'
 import type { JobBackoff } from './job-backoff.ts'
 import { OncePerMinute } from './once-per-minute.ts'
 import { isOwner, mayAdopt } from './ownership.ts'
-import type { RepoRoot } from '../config/repo-roots.ts'
 import type { DispatchPorts } from './ports.ts'
 import type { Preparer } from './preparer.ts'
 import type { Waiter, WaitQueue } from './waiter.ts'
@@ -107,7 +107,12 @@ export class ClaimLoop {
 
   async #giveClaimFromHere(waiter: Waiter): Promise<boolean> {
     for (const claim of this.#ports.book.inState('undelivered', 'held')) {
-      if (waiter.productId !== null && waiter.productId !== claim.productId && !isOwner(claim, waiter.session)) continue
+      if (
+        waiter.productId !== null &&
+        waiter.productId !== claim.productId &&
+        !isOwner(claim, waiter.session)
+      )
+        continue
       if (claim.state === 'held' && !(await this.#isOrphanFor(claim, waiter))) continue
       if (waiter.settled) return true
       this.#preparer.hand(claim, waiter)

@@ -8,8 +8,8 @@ import type { DispatchPorts } from './ports.ts'
 import { Preparer } from './preparer.ts'
 import { Reports } from './report.ts'
 import { Sweeper } from './sweeper.ts'
-import { WaitQueue } from './waiter.ts'
 import { Waits } from './wait.ts'
+import { WaitQueue } from './waiter.ts'
 
 /** Tells a session something at once, as an MCP log message. */
 export type SessionNotice = (sessionKey: string, text: string) => void
@@ -38,8 +38,12 @@ export class Dispatch implements Service {
     this.reports = new Reports(ports, told)
     this.beats = new Beats(ports, this.loop, (claim) => {
       if (claim.owner === null || !claim.delivered) return
-      const why = claim.lost === 'cancelled' ? 'was cancelled in Scrum4Me' : 'is no longer held by this session'
-      notice(claim.owner.key, `Job ${claim.identity.jobId} ${why}. Stop working on it; its worktree is saved before it is removed.`)
+      const why =
+        claim.lost === 'cancelled' ? 'was cancelled in Scrum4Me' : 'is no longer held by this session'
+      notice(
+        claim.owner.key,
+        `Job ${claim.identity.jobId} ${why}. Stop working on it; its worktree is saved before it is removed.`,
+      )
     })
   }
 

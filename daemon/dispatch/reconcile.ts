@@ -1,5 +1,5 @@
-import { readJobs } from '../jobs/read.ts'
 import { LEASED } from '../jobs/claim-record.ts'
+import { readJobs } from '../jobs/read.ts'
 import type { DispatchPorts } from './ports.ts'
 
 /** How long the worktree of a job that was released here waits for the job to come back, ms. */
@@ -38,7 +38,9 @@ export async function judgeWorktrees(
 function verdictOf(
   status: string,
   claimedHere: boolean,
-  claim: { state: string; since: string; report: { status: string; branch: string | null } | null } | undefined,
+  claim:
+    | { state: string; since: string; report: { status: string; branch: string | null } | null }
+    | undefined,
 ): WorktreeVerdict {
   if (TERMINAL.has(status)) {
     const keep = status === 'DONE' && (claim === undefined || (claim.report?.branch ?? null) !== null)
@@ -48,7 +50,10 @@ function verdictOf(
     const age = claim === undefined ? 0 : Date.now() - Date.parse(claim.since)
     return age > KEEP_RELEASED_MS
       ? { action: 'remove', branch: 'keep', reason: 'released more than 24 h ago' }
-      : { action: 'keep', reason: 'the job waits in the queue; its worktree is handed over if it is claimed here again' }
+      : {
+          action: 'keep',
+          reason: 'the job waits in the queue; its worktree is handed over if it is claimed here again',
+        }
   }
   return claimedHere
     ? { action: 'keep', reason: 'claimed under this machine’s name' }

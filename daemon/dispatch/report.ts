@@ -53,7 +53,8 @@ export class Reports {
   report(session: Session, input: ReportInput): Promise<ReportAnswer> {
     return this.#ports.book.exclusive(input.jobId, async () => {
       const claim = await this.#owned(session, input.jobId)
-      if (claim.state === 'reported' || claim.state === 'reporting') return this.#repeated(session, claim, input)
+      if (claim.state === 'reported' || claim.state === 'reporting')
+        return this.#repeated(session, claim, input)
       if (claim.state === 'released') return this.#final(session, claim, input)
       if (input.status === 'running') return this.#running(session, claim, input)
       return this.#final(session, claim, input)
@@ -128,7 +129,8 @@ export class Reports {
     const spooled = await book.change(claim, { state: 'reporting', report, releasedAt, delivered: true })
     if (spooled === undefined) throw notYours(jobId)
     const written = await this.#deliver(spooled, report)
-    if (written === 'spooled') return answer(spooled, spooledRow(report), { worktree: 'kept' }, 'wait_for_job_again', false)
+    if (written === 'spooled')
+      return answer(spooled, spooledRow(report), { worktree: 'kept' }, 'wait_for_job_again', false)
     if (written === 'lost') throw await this.#superseded(session, spooled)
     return { ...written, next_action: await this.#next(session, claim.userId) }
   }
@@ -139,7 +141,8 @@ export class Reports {
     let result = claim.result
     if (claim.state === 'reporting') {
       const written = await this.#deliver(claim, claim.report)
-      if (written === 'spooled') return answer(claim, spooledRow(claim.report), { worktree: 'kept' }, 'wait_for_job_again', false)
+      if (written === 'spooled')
+        return answer(claim, spooledRow(claim.report), { worktree: 'kept' }, 'wait_for_job_again', false)
       if (written === 'lost') throw await this.#superseded(session, claim)
       result = written
     }
@@ -152,7 +155,8 @@ export class Reports {
       await this.#ports.authority.ready(DATABASE_WAIT_MS)
       return await this.#write(claim, report)
     } catch (error) {
-      const away = error instanceof DaemonError ? error.code === 'DATABASE_UNAVAILABLE' : isConnectionFailure(error)
+      const away =
+        error instanceof DaemonError ? error.code === 'DATABASE_UNAVAILABLE' : isConnectionFailure(error)
       const refused = error instanceof DaemonError && error.code === 'UNAUTHORIZED'
       if (!away && !refused) throw error
       this.#ports.logger.warn({ job: claim.identity.jobId }, 'a final report waits on disk for the database')
@@ -208,7 +212,10 @@ export class Reports {
       return { worktree: removed.outcome, salvage_ref: removed.salvageRef, ignored: removed.ignored }
     } catch (error) {
       // The report counts; the worktree stays, with everything in it, for reconciliation to try again.
-      this.#ports.logger.warn({ job: claim.identity.jobId, err: String(error) }, 'worktree kept: it could not be removed')
+      this.#ports.logger.warn(
+        { job: claim.identity.jobId, err: String(error) },
+        'worktree kept: it could not be removed',
+      )
       return { worktree: 'kept' }
     }
   }

@@ -4,7 +4,7 @@ import type { ClaimLoop } from './claim-loop.ts'
 import { lostError } from './lost.ts'
 import { isOwner } from './ownership.ts'
 import type { DispatchPorts } from './ports.ts'
-import { type WaitOutcome, Waiter, type WaitQueue } from './waiter.ts'
+import { Waiter, type WaitOutcome, type WaitQueue } from './waiter.ts'
 
 /** A claim found just before the deadline may still finish its worktree, ms. */
 const PREPARING_EXTRA_MS = 8_000
@@ -24,12 +24,7 @@ export class Waits {
   readonly #loop: ClaimLoop
   readonly #told: (claim: ClaimRecord) => void
 
-  constructor(
-    ports: DispatchPorts,
-    queue: WaitQueue,
-    loop: ClaimLoop,
-    told: (claim: ClaimRecord) => void,
-  ) {
+  constructor(ports: DispatchPorts, queue: WaitQueue, loop: ClaimLoop, told: (claim: ClaimRecord) => void) {
     this.#ports = ports
     this.#queue = queue
     this.#loop = loop

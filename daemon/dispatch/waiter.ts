@@ -3,7 +3,12 @@ import type { Session } from '../sessions/session.ts'
 
 /** How a wait ends. `replaced`: a newer wait of the same session took its place. */
 export type WaitOutcome =
-  | { readonly kind: 'job'; readonly jobId: string; readonly answer: Record<string, unknown>; readonly resumed: boolean }
+  | {
+      readonly kind: 'job'
+      readonly jobId: string
+      readonly answer: Record<string, unknown>
+      readonly resumed: boolean
+    }
   | { readonly kind: 'timeout'; readonly reason: 'elapsed' | 'replaced' | 'preparing' }
 
 /**

@@ -118,6 +118,7 @@ function makeAgent(bench: Bench, log: Logger, caller: Caller): Agent {
     activeJob: async (taskId) => bench.activeJobs.get(taskId) ?? null,
     repoRoot: async (productId) => bench.repoRoots.get(productId) ?? null,
     git: gitForTests,
+    jobs: noJobs,
     signal: options.signal ?? new AbortController().signal,
     progress: options.progress ?? (() => undefined),
     log,
@@ -185,4 +186,13 @@ function checkShape(name: string, result: CallToolResult): void {
 export function textOf(result: CallToolResult): string {
   const [block] = result.content
   return block?.type === 'text' ? block.text : ''
+}
+
+/** The job tools are tested through the daemon, where claims are real. */
+const noJobs: ToolContext['jobs'] = {
+  wait: () => Promise.reject(new Error('no dispatch here')),
+  report: () => Promise.reject(new Error('no dispatch here')),
+  heartbeat: () => Promise.reject(new Error('no dispatch here')),
+  cleanUp: () => Promise.reject(new Error('no dispatch here')),
+  status: () => Promise.reject(new Error('no dispatch here')),
 }
