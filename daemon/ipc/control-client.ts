@@ -120,7 +120,10 @@ export async function control(
 }
 
 function readReply(data: unknown, resolve: (result: unknown) => void, reject: (error: Error) => void): void {
-  if (isRecord(data) && data.ok === true) return resolve(data.result)
+  if (isRecord(data) && data.ok === true) {
+    resolve(data.result)
+    return
+  }
   const error = isRecord(data) && isRecord(data.error) ? data.error : {}
   const code = ERROR_CODES.find((known) => known === error.code) ?? 'INTERNAL'
   reject(new ControlError('failed', code, text(error.message, 'The daemon failed'), text(error.remedy, '')))
