@@ -1,6 +1,6 @@
 import { loadConfig } from '../config/load-config.ts'
 import { Redactor } from '../redact.ts'
-import { askRaw, isListening } from './ask-daemon.ts'
+import { askRaw, isRunning } from './ask-daemon.ts'
 import type { Invocation } from './invocation.ts'
 import { Reply } from './reply.ts'
 import { table } from './table.ts'
@@ -10,9 +10,9 @@ import { table } from './table.ts'
  * use if it were started from this shell.
  */
 export async function config(invocation: Invocation, options: { readonly json?: boolean }): Promise<number> {
-  const { terminal, paths } = invocation
-  const isRunning = await isListening(paths.socket)
-  const answer = isRunning ? await askRaw(invocation, 'config') : await local(invocation)
+  const { terminal } = invocation
+  const running = await isRunning(invocation)
+  const answer = running ? await askRaw(invocation, 'config') : await local(invocation)
   if (options.json) {
     terminal.out(JSON.stringify(answer, null, 2))
     return 0
@@ -22,7 +22,7 @@ export async function config(invocation: Invocation, options: { readonly json?: 
     .map((setting) => [setting.text('name'), setting.text('value'), setting.text('source')])
   terminal.out(table([['SETTING', 'VALUE', 'FROM'], ...rows]).join('\n'))
   terminal.err(
-    isRunning
+    running
       ? 'These are the running daemon’s; a change of daemon.env counts after `scrum4me-daemon restart`.'
       : 'No daemon is running; these are what it would use if started from here.',
   )

@@ -1,12 +1,12 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { DaemonError } from '../errors.ts'
+import { ControlError, control } from '../ipc/control-client.ts'
 import type { Paths } from '../paths.ts'
 import { VERSION } from '../version.ts'
+import { daemonCommand } from '../wire/daemon-command.ts'
 import type { StatusReport } from '../wire/status-report.ts'
-import { commandFor } from './advice.ts'
-import { HELLO_DEADLINE_MS, isListening } from './ask-daemon.ts'
-import { control } from './seams.ts'
+import { isSuspended, readHolder } from './holder.ts'
+
+/** Contract 1: no hello within this time means "not answering". */
+const HELLO_DEADLINE_MS = 2_000
 
 /**
  * The state of this home's daemon, whatever it is: a report also when there is no daemon or it does not
@@ -26,9 +26,10 @@ export async function fetchStatus(paths: Paths): Promise<StatusReport> {
     }
     return first
   } catch (error) {
-    if (!(error instanceof DaemonError) || error.code !== 'DAEMON_UNREACHABLE') throw error
-    if (!(await isListening(paths.socket))) return stopped(paths)
-    return silent(paths, `no hello within ${HELLO_DEADLINE_MS / 1000} s`, '')
+    if (!(error instanceof ControlError)) throw error
+    if (error.failure === 'not_running') return stopped(paths)
+    if (error.failure === 'not_answering') return silent(paths, 'no answer within 2 s', '')
+    throw error
   }
 }
 
@@ -54,14 +55,14 @@ function stopped(paths: Paths): StatusReport {
       {
         code: 'NOT_RUNNING',
         message: `No daemon is running for ${paths.home}.`,
-        remedy: `Start it with \`${commandFor(paths, 'start')}\`.`,
+        remedy: `Start it with \`${daemonCommand('start', paths)}\`.`,
       },
     ],
   }
 }
 
 function silent(paths: Paths, why: string, prefix: string): StatusReport {
-  const restart = commandFor(paths, 'restart')
+  const restart = daemonCommand('restart', paths)
   return {
     ...NOTHING,
     state: 'not_answering',
@@ -69,7 +70,7 @@ function silent(paths: Paths, why: string, prefix: string): StatusReport {
       {
         code: 'NOT_ANSWERING',
         message: `A daemon holds ${paths.socket} but does not answer: ${why}.`,
-        remedy: `${prefix}\`${restart}\` ends it and starts another (version ${VERSION}); \`${commandFor(paths, 'logs')}\` shows what it did last.`,
+        remedy: `${prefix}\`${restart}\` ends it and starts another (version ${VERSION}); \`${daemonCommand('logs', paths)}\` shows what it did last.`,
       },
     ],
   }
@@ -85,12 +86,9 @@ const NOTHING = {
   queue: null,
 }
 
-/** Resolves if the holder's process is stopped by a signal, else never. Linux only. */
+/** Resolves if the holder's process is stopped by a signal, else never. */
 async function whenSuspended(paths: Paths): Promise<'suspended'> {
-  const pid = Number.parseInt(await readFile(join(paths.runDir, 'daemon.pid'), 'utf8').catch(() => ''), 10)
-  const stat = pid > 0 ? await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '') : ''
-  // `pid (name) state …`; the name may itself hold parentheses.
-  const isStopped = stat.slice(stat.lastIndexOf(')') + 2).startsWith('T')
-  if (isStopped && (await isListening(paths.socket))) return 'suspended'
+  const holder = await readHolder(paths)
+  if (holder !== undefined && (await isSuspended(holder))) return 'suspended'
   return new Promise(() => undefined)
 }

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { delay } from '../lifecycle/delay.ts'
 import type { Paths } from '../paths.ts'
-import { readProcess } from './seams.ts'
+import { readProcess } from '../wire/read-process.ts'
 
 export interface Holder {
   readonly pid: number
@@ -29,4 +29,12 @@ export async function waitUntilGone(holder: Holder, timeoutMs: number): Promise<
     await delay(25)
   }
   return true
+}
+
+/** Whether a signal has stopped the process (SIGSTOP, ^Z). Known on Linux only; elsewhere false. */
+export async function isSuspended(holder: Holder): Promise<boolean> {
+  if (process.platform !== 'linux') return false
+  const stat = await readFile(`/proc/${holder.pid}/stat`, 'latin1').catch(() => '')
+  // `pid (name) state …`; the name may itself hold parentheses.
+  return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T')
 }

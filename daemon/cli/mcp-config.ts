@@ -2,7 +2,7 @@ import { realpath } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { loadConfig } from '../config/load-config.ts'
 import { Redactor } from '../redact.ts'
-import { shellWord } from './advice.ts'
+import { shellWord } from '../wire/daemon-command.ts'
 import type { Invocation } from './invocation.ts'
 
 /**

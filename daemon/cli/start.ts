@@ -1,7 +1,7 @@
 import { DaemonError } from '../errors.ts'
 import { delay } from '../lifecycle/delay.ts'
+import { daemonCommand } from '../wire/daemon-command.ts'
 import type { StatusReport } from '../wire/status-report.ts'
-import { commandFor } from './advice.ts'
 import { spawnDetached } from './detached.ts'
 import { EXIT } from './exit.ts'
 import { fetchStatus } from './fetch-status.ts'
@@ -52,7 +52,9 @@ export async function startStopped(invocation: Invocation): Promise<number> {
       return announce(invocation, await untilStarted(invocation, undefined))
     }
     terminal.err(await child.complaints())
-    terminal.err(`The daemon ended at once, exit code ${await code}; see \`${commandFor(paths, 'logs')}\`.`)
+    terminal.err(
+      `The daemon ended at once, exit code ${await code}; see \`${daemonCommand('logs', paths)}\`.`,
+    )
     return EXIT.failed
   } finally {
     child.release()
@@ -72,7 +74,7 @@ async function untilStarted(
       throw new DaemonError(
         'DAEMON_UNREACHABLE',
         `The daemon did not finish its start within ${START_DEADLINE_MS / 1000} s`,
-        `\`${commandFor(paths, 'status')}\` and \`${commandFor(paths, 'logs')}\` say why.`,
+        `\`${daemonCommand('status', paths)}\` and \`${daemonCommand('logs', paths)}\` say why.`,
       )
     }
     await delay(POLL_MS, ended)

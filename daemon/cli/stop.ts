@@ -1,8 +1,8 @@
 import { DaemonError } from '../errors.ts'
+import { control } from '../ipc/control-client.ts'
 import { EXIT } from './exit.ts'
 import { type Holder, isAlive, readHolder, waitUntilGone } from './holder.ts'
 import type { Invocation } from './invocation.ts'
-import { control } from './seams.ts'
 import { findService } from './service.ts'
 
 /** Drain (10 s for calls in flight), then services in order, the embedded database last. */

@@ -1,12 +1,12 @@
 import { realpath } from 'node:fs/promises'
 import { basename } from 'node:path'
+import { requireWriter, visibleTo } from '../backlog/access.ts'
 import type { Backlog } from '../backlog/backlog.ts'
 import { DaemonError } from '../errors.ts'
 import { type Clone, findClone } from './clone.ts'
 import type { ControlMethod } from './control-method.ts'
 import { Params } from './params.ts'
 import { recordRoot } from './record-root.ts'
-import { refuseDemo } from './refuse-demo.ts'
 
 const MAX_NAME = 200
 const DEFINITION_OF_DONE = 'The acceptance criteria are met, tests pass, and the work is committed.'
@@ -64,11 +64,6 @@ async function productsAt(
   return ids
 }
 
-/** Mine, or one whose member I am. */
-function accessible({ caller }: Backlog) {
-  return { OR: [{ user_id: caller.userId }, { members: { some: { user_id: caller.userId } } }] }
-}
-
 async function findRecorded(
   backlog: Backlog,
   ids: readonly string[],
@@ -79,7 +74,7 @@ async function findRecorded(
     where: {
       id: { in: [...ids] },
       archived: false,
-      ...accessible(backlog),
+      ...visibleTo(backlog.caller),
       ...(name === undefined ? {} : { name }),
     },
     select: { id: true, name: true },
@@ -90,7 +85,7 @@ async function findRecorded(
 
 async function findNamed(backlog: Backlog, name: string): Promise<ProductRow | undefined> {
   const products = await backlog.prisma.product.findMany({
-    where: { name, ...accessible(backlog) },
+    where: { name, ...visibleTo(backlog.caller) },
     select: { id: true, name: true, archived: true, user_id: true },
   })
   const mine = products.find((product) => product.user_id === backlog.caller.userId)
@@ -114,7 +109,7 @@ async function findNamed(backlog: Backlog, name: string): Promise<ProductRow | u
 }
 
 async function create(backlog: Backlog, name: string, clone: Clone): Promise<ProductRow> {
-  refuseDemo(backlog)
+  requireWriter(backlog.caller)
   try {
     return await backlog.prisma.product.create({
       data: {

@@ -1,12 +1,12 @@
+import { missing, requireWriter } from '../backlog/access.ts'
 import type { Backlog } from '../backlog/backlog.ts'
-import { refuseActiveJob } from '../backlog/queue-job.ts'
+import { ACTIVE_JOB } from '../backlog/dispatch-job.ts'
 import { NOW } from '../db/sql.ts'
-import { DaemonError, notFound } from '../errors.ts'
+import { DaemonError } from '../errors.ts'
 import { NOTIFY_ENQUEUED, NOTIFY_STATUS } from '../jobs/notifications.ts'
 import type { ControlContext } from './context.ts'
 import type { ControlMethod } from './control-method.ts'
 import { Params } from './params.ts'
-import { refuseDemo } from './refuse-demo.ts'
 
 // What a person may do to a job, and from which state:
 //   cancel   QUEUED, CLAIMED, RUNNING   → CANCELLED   whoever holds it learns of it and stops
@@ -89,7 +89,7 @@ export const jobRequeueMethod: ControlMethod = {
       )
     }
     await backlog.prisma.$transaction(async (tx) => {
-      if (job.task_id !== null) await refuseActiveJob(tx, job.task_id)
+      if (job.task_id !== null) await refuseSecond(tx, job.task_id)
       await tx.$executeRawUnsafe(
         `
 with c as (
@@ -110,7 +110,7 @@ with c as (
 async function begin(params: unknown, context: ControlContext): Promise<{ backlog: Backlog; id: string }> {
   const id = new Params(params).text('job_id', 200)
   const backlog = await context.backlog()
-  refuseDemo(backlog)
+  requireWriter(backlog.caller)
   return { backlog, id }
 }
 
@@ -119,6 +119,24 @@ async function find({ prisma, caller }: Backlog, id: string) {
     where: { id, user_id: caller.userId },
     select: { id: true, status: true, task_id: true },
   })
-  if (job === null) throw notFound('Job', id)
+  if (job === null) throw missing('Job', id)
   return job
+}
+
+/** One task has one active job at a time; its row is what concurrent requests wait on. */
+async function refuseSecond(
+  tx: Pick<Backlog['prisma'], '$executeRaw' | 'claudeJob'>,
+  taskId: string,
+): Promise<void> {
+  await tx.$executeRaw`select 1 from tasks where id = ${taskId} for no key update`
+  const other = await tx.claudeJob.findFirst({
+    where: { task_id: taskId, status: { in: [...ACTIVE_JOB] } },
+    select: { id: true },
+  })
+  if (other === null) return
+  throw new DaemonError(
+    'CONFLICT',
+    `The task of this job already has the active job ${other.id}`,
+    'Nothing was changed; wait for that job or cancel it.',
+  )
 }

@@ -1,4 +1,4 @@
-import { ACTIVE_STATUSES } from '../backlog/queue-job.ts'
+import { ACTIVE_JOB } from '../backlog/dispatch-job.ts'
 import type { ControlMethod } from './control-method.ts'
 
 const MAX_LISTED = 200
@@ -14,13 +14,13 @@ export const jobsMethod: ControlMethod = {
       product: { select: { name: true } },
     }
     const active = await prisma.claudeJob.findMany({
-      where: { user_id: caller.userId, status: { in: [...ACTIVE_STATUSES] } },
+      where: { user_id: caller.userId, status: { in: [...ACTIVE_JOB] } },
       orderBy: [{ created_at: 'asc' }, { id: 'asc' }],
       take: MAX_LISTED,
       include,
     })
     const ended = await prisma.claudeJob.findMany({
-      where: { user_id: caller.userId, status: { notIn: [...ACTIVE_STATUSES] } },
+      where: { user_id: caller.userId, status: { notIn: [...ACTIVE_JOB] } },
       orderBy: [{ updated_at: 'desc' }, { id: 'asc' }],
       take: RECENT,
       include,

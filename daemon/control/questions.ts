@@ -1,8 +1,9 @@
+import { missing, requireWriter, visibleTo } from '../backlog/access.ts'
 import type { Backlog } from '../backlog/backlog.ts'
-import { DaemonError, notFound } from '../errors.ts'
+import { notify } from '../backlog/notify.ts'
+import { DaemonError } from '../errors.ts'
 import type { ControlMethod } from './control-method.ts'
 import { Params } from './params.ts'
-import { refuseDemo } from './refuse-demo.ts'
 
 const MAX_LISTED = 100
 const MAX_ANSWER = 100_000
@@ -45,7 +46,7 @@ export const answerMethod: ControlMethod = {
     const id = params.text('question_id', 200)
     const answer = params.text('answer', MAX_ANSWER)
     const backlog = await context.backlog()
-    refuseDemo(backlog)
+    requireWriter(backlog.caller)
     await backlog.prisma.$transaction(async (tx) => {
       const { count } = await tx.claudeQuestion.updateMany({
         where: { id, ...answerable(backlog), ...open() },
@@ -53,7 +54,7 @@ export const answerMethod: ControlMethod = {
       })
       if (count === 0) return
       const question = await tx.claudeQuestion.findUniqueOrThrow({ where: { id } })
-      const payload = JSON.stringify({
+      await notify(tx, {
         type: 'claude_question_answered',
         question_id: id,
         user_id: question.asked_by,
@@ -61,7 +62,6 @@ export const answerMethod: ControlMethod = {
         story_id: question.story_id,
         status: 'answered',
       })
-      await tx.$executeRaw`select pg_notify('scrum4me_changes', ${payload})`
     })
     return report(backlog, id, answer)
   },
@@ -69,7 +69,7 @@ export const answerMethod: ControlMethod = {
 
 async function report(backlog: Backlog, id: string, answer: string) {
   const question = await backlog.prisma.claudeQuestion.findFirst({ where: { id, ...answerable(backlog) } })
-  if (question === null) throw notFound('Question', id)
+  if (question === null) throw missing('Question', id)
   const isOurs = question.answer === answer && question.answered_by === backlog.caller.userId
   if (question.status !== 'answered' || !isOurs) {
     const status = question.status === 'open' ? 'expired' : question.status
@@ -84,7 +84,7 @@ async function report(backlog: Backlog, id: string, answer: string) {
 
 function answerable({ caller }: Backlog) {
   return {
-    product: { OR: [{ user_id: caller.userId }, { members: { some: { user_id: caller.userId } } }] },
+    product: visibleTo(caller),
   }
 }
 
