@@ -4,6 +4,8 @@ import type { RepoRoots } from '../config/repo-roots.ts'
 import type { SettingValue } from '../config/settings-reader.ts'
 import type { Sql } from '../db/sql.ts'
 import type { Logger } from '../logger.ts'
+import type { StatusReport } from '../wire/status-report.ts'
+import type { Worktrees } from '../worktrees/worktrees.ts'
 
 /** What a control method may use of the running daemon. */
 export interface ControlContext {
@@ -18,6 +20,17 @@ export interface ControlContext {
   readonly sql: Sql
   readonly database: ControlDatabase
   readonly jobs: HeldJobs
+  readonly worktrees: Worktrees
+  readonly daemon: DaemonControl
+}
+
+/** The daemon as a whole. */
+export interface DaemonControl {
+  status(): Promise<StatusReport>
+  /** Begins the ordered end; returns at once. */
+  stop(reason: 'stop' | 'restart'): void
+  /** Remembered across restarts. */
+  pause(paused: boolean): Promise<void>
 }
 
 export interface ControlDatabase {
