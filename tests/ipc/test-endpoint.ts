@@ -72,6 +72,8 @@ async function serve(connection: SessionConnection, calls: TestEndpoint['calls']
           method: 'notifications/progress',
           params: { progressToken, progress },
         })
+        // The SDK's client forgets a call's progress when its answer comes in the same chunk.
+        await delay(20)
       }
     }
     if (name === 'wait') {
