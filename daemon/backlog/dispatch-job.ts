@@ -1,14 +1,11 @@
-import { z } from 'zod'
 import { DaemonError } from '../errors.ts'
 import { missing, requireTask, requireWriter } from './access.ts'
 import type { Backlog } from './backlog.ts'
+import { databaseTime } from './database-time.ts'
 import { notify } from './notify.ts'
-import { rowOf } from './rows.ts'
 
 /** A job in one of these is still somebody's to do. */
 export const ACTIVE_JOB = ['QUEUED', 'CLAIMED', 'RUNNING'] as const
-
-const clock = z.object({ now: z.date() })
 
 /**
  * Queues a job for the task in the caller's name and notifies the daemons; CONFLICT if the task has
@@ -29,7 +26,7 @@ export async function dispatchJob(backlog: Backlog, taskId: string): Promise<{ j
         select: { id: true, user_id: true },
       })
       if (active !== null) throw alreadyActive(active.user_id === caller.userId ? active.id : undefined)
-      const { now } = rowOf(clock, await tx.$queryRaw`select clock_timestamp() at time zone 'utc' as now`)
+      const now = await databaseTime(tx)
       const job = await tx.claudeJob.create({
         data: {
           user_id: caller.userId,

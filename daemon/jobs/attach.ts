@@ -1,5 +1,5 @@
-import { type ClaimIdentity, IS_OURS, identityValues } from './claim-identity.ts'
 import { NOW, type Sql } from '../db/sql.ts'
+import { type ClaimIdentity, IS_OURS, identityValues } from './claim-identity.ts'
 
 /** Writes branch and base commit into the claimed job; false: the claim is no longer ours. */
 export async function attach(

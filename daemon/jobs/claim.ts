@@ -1,5 +1,5 @@
-import type { ClaimIdentity } from './claim-identity.ts'
 import { NOW, type Sql } from '../db/sql.ts'
+import type { ClaimIdentity } from './claim-identity.ts'
 import { NOTIFY_STATUS } from './notifications.ts'
 
 export interface ClaimRequest {

@@ -1,5 +1,5 @@
-import { type ClaimIdentity, IS_OURS, identityValues } from './claim-identity.ts'
 import { NOW, type Sql } from '../db/sql.ts'
+import { type ClaimIdentity, IS_OURS, identityValues } from './claim-identity.ts'
 import { NOTIFY_ENQUEUED, NOTIFY_STATUS } from './notifications.ts'
 
 /**

@@ -25,14 +25,7 @@ with w as (
 )
 select pg_notify('scrum4me_changes', json_build_object('type', 'worker_connected', 'user_id', user_id,
          'token_id', token_id, 'product_id', null)::text) from w`,
-    values: [
-      worker.userId,
-      worker.tokenId,
-      worker.instanceId,
-      newId(),
-      machine.hostname,
-      machine.pid,
-    ],
+    values: [worker.userId, worker.tokenId, worker.instanceId, newId(), machine.hostname, machine.pid],
   })
 }
 
