@@ -4,23 +4,26 @@
  * Codes are the contract's (section 6); tools turn them into `CODE: sentence. Remedy.`,
  * the CLI into exit codes (`cli/exit.ts`).
  */
-export type ErrorCode =
-  | 'VALIDATION_ERROR'
-  | 'PERMISSION_DENIED'
-  | 'NOT_FOUND'
-  | 'CONFLICT'
-  | 'REPO_ROOT_MISSING'
-  | 'WORKTREE_FAILED'
-  | 'OWNERSHIP_LOST'
-  | 'JOB_CANCELLED'
-  | 'JOB_TERMINAL'
-  | 'OUTCOME_UNKNOWN'
-  | 'DISK_LOW'
-  | 'DATABASE_UNAVAILABLE'
-  | 'DAEMON_UNREACHABLE'
-  | 'PROTOCOL_MISMATCH'
-  | 'UNAUTHORIZED'
-  | 'INTERNAL'
+export const ERROR_CODES = [
+  'VALIDATION_ERROR',
+  'PERMISSION_DENIED',
+  'NOT_FOUND',
+  'CONFLICT',
+  'REPO_ROOT_MISSING',
+  'WORKTREE_FAILED',
+  'OWNERSHIP_LOST',
+  'JOB_CANCELLED',
+  'JOB_TERMINAL',
+  'OUTCOME_UNKNOWN',
+  'DISK_LOW',
+  'DATABASE_UNAVAILABLE',
+  'DAEMON_UNREACHABLE',
+  'PROTOCOL_MISMATCH',
+  'UNAUTHORIZED',
+  'INTERNAL',
+] as const
+
+export type ErrorCode = (typeof ERROR_CODES)[number]
 
 export class DaemonError extends Error {
   readonly code: ErrorCode

@@ -21,29 +21,26 @@ export async function askQuestion(backlog: Backlog, asked: NewQuestion): Promise
     // A task of another story is none that this question could be about.
     if (task.storyId !== asked.storyId) throw missing('Task', asked.taskId)
   }
-  return prisma.$transaction(
-    async (tx) => {
-      const now = await databaseTime(tx)
-      await tx.claudeQuestion.updateMany({
-        where: { asked_by: caller.userId, status: 'open', expires_at: { lte: now } },
-        data: { status: 'expired' },
-      })
-      const row = await tx.claudeQuestion.create({
-        data: {
-          story_id: asked.storyId,
-          task_id: asked.taskId ?? null,
-          product_id: productId,
-          asked_by: caller.userId,
-          question: asked.question,
-          ...(asked.options === undefined ? {} : { options: asked.options }),
-          created_at: now,
-          expires_at: new Date(now.getTime() + QUESTION_HOURS * 3_600_000),
-        },
-        select: QUESTION_COLUMNS,
-      })
-      await notifyQuestion(tx, { ...row, product_id: productId, asked_by: caller.userId })
-      return toQuestion(row, now)
-    },
-    { maxWait: 10_000, timeout: 10_000 },
-  )
+  return prisma.$transaction(async (tx) => {
+    const now = await databaseTime(tx)
+    await tx.claudeQuestion.updateMany({
+      where: { asked_by: caller.userId, status: 'open', expires_at: { lte: now } },
+      data: { status: 'expired' },
+    })
+    const row = await tx.claudeQuestion.create({
+      data: {
+        story_id: asked.storyId,
+        task_id: asked.taskId ?? null,
+        product_id: productId,
+        asked_by: caller.userId,
+        question: asked.question,
+        ...(asked.options === undefined ? {} : { options: asked.options }),
+        created_at: now,
+        expires_at: new Date(now.getTime() + QUESTION_HOURS * 3_600_000),
+      },
+      select: QUESTION_COLUMNS,
+    })
+    await notifyQuestion(tx, { ...row, product_id: productId, asked_by: caller.userId })
+    return toQuestion(row, now)
+  })
 }

@@ -2,7 +2,7 @@ import type { Question } from './question.ts'
 import type { QuestionWatch } from './question-watch.ts'
 
 /**
- * The question once it is no longer open, or as it stands after `ms` or when the signal aborts.
+ * The question once it is no longer open, or as it stands after `ms`, when the signal aborts or the watch stops.
  * While the database is away the wait goes on: the caller must get the question's id in any case.
  */
 export async function awaitAnswer(
@@ -20,7 +20,7 @@ export async function awaitAnswer(
       // First read after following: an answer that came in between is not missed.
       known = await read().catch(() => known)
       const left = end - performance.now()
-      if (known.status !== 'open' || left <= 0 || signal.aborted) return known
+      if (known.status !== 'open' || left <= 0 || signal.aborted || watch.stopped) return known
       await following.news(left, signal)
     }
   } finally {

@@ -25,9 +25,21 @@ export class QuestionWatch {
   readonly #options: QuestionWatchOptions
   readonly #waiters = new Map<string, Set<Waiter>>()
   #end: (() => void) | undefined
+  #stopped = false
 
   constructor(options: QuestionWatchOptions) {
     this.#options = options
+  }
+
+  /** Set by `stop`: from now on nobody waits. */
+  get stopped(): boolean {
+    return this.#stopped
+  }
+
+  /** Before the daemon drains: every waiting call answers at once, so that its agent learns the question's id. */
+  stop(): void {
+    this.#stopped = true
+    for (const id of [...this.#waiters.keys()]) this.#wake(id)
   }
 
   follow(questionId: string): Following {

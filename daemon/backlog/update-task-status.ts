@@ -29,31 +29,28 @@ export async function updateTaskStatus(
   requireWriter(backlog.caller)
   await requireTask(backlog, taskId)
   const next = taskStatusToDatabase(status)
-  return backlog.prisma.$transaction(
-    async (tx) => {
-      await tx.$executeRaw`set local lock_timeout = '8s'`
-      await tx.$executeRaw`
+  return backlog.prisma.$transaction(async (tx) => {
+    await tx.$executeRaw`set local lock_timeout = '5s'`
+    await tx.$executeRaw`
         select 1 from stories where id = (select story_id from tasks where id = ${taskId}) for no key update`
-      const [before] = rowsOf(
-        locked,
-        await tx.$queryRaw`
+    const [before] = rowsOf(
+      locked,
+      await tx.$queryRaw`
           select s.id as story_id, s.status::text as story_status, s.sprint_id, t.status::text as task_status
           from tasks t join stories s on s.id = t.story_id where t.id = ${taskId}`,
-      )
-      if (before === undefined) throw missing('Task', taskId)
-      await tx.task.updateMany({ where: { id: taskId }, data: { status: next, updated_at: new Date() } })
-      const change = await storyChange(tx, before, next)
-      if (change !== null) {
-        const reopened = before.sprint_id === null ? 'OPEN' : 'IN_SPRINT'
-        await tx.story.updateMany({
-          where: { id: before.story_id },
-          data: { status: change === 'promoted' ? 'DONE' : reopened, updated_at: new Date() },
-        })
-      }
-      return { ...(await readTask(tx, taskId)), story_status_change: change }
-    },
-    { maxWait: 10_000, timeout: 10_000 },
-  )
+    )
+    if (before === undefined) throw missing('Task', taskId)
+    await tx.task.updateMany({ where: { id: taskId }, data: { status: next, updated_at: new Date() } })
+    const change = await storyChange(tx, before, next)
+    if (change !== null) {
+      const reopened = before.sprint_id === null ? 'OPEN' : 'IN_SPRINT'
+      await tx.story.updateMany({
+        where: { id: before.story_id },
+        data: { status: change === 'promoted' ? 'DONE' : reopened, updated_at: new Date() },
+      })
+    }
+    return { ...(await readTask(tx, taskId)), story_status_change: change }
+  })
 }
 
 async function storyChange(

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { cancelQuestion as cancel } from '../backlog/close-question.ts'
+import { cancelQuestion as cancel } from '../backlog/cancel-question.ts'
 import { id } from './arguments.ts'
 import { defineTool } from './tool.ts'
 

@@ -2,6 +2,7 @@ import type { ActiveJob } from '../backlog/active-job.ts'
 import type { Backlog } from '../backlog/backlog.ts'
 import type { QuestionWatch } from '../backlog/question-watch.ts'
 import type { Logger } from '../logger.ts'
+import type { JobCalls } from './job-calls.ts'
 
 /** What a tool call may use: the services behind it and the session that called. */
 export interface ToolContext {
@@ -22,6 +23,8 @@ export interface ToolContext {
    * bounded output; resolves to stdout, rejects on a non-zero exit.
    */
   git(cwd: string, args: readonly string[]): Promise<string>
+  /** Claims, reports and worktrees, bound to the session that calls. */
+  readonly jobs: JobCalls
   /** Aborts when the client cancels the call or its connection closes. */
   readonly signal: AbortSignal
   /** Sends an MCP progress notification if the client asked for progress; never throws. */

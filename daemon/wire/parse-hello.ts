@@ -1,10 +1,11 @@
 import type { ClientProcess, Hello } from './hello.ts'
+import { isRecord } from './json-rpc.ts'
 import type { ProtocolRange } from './protocol.ts'
 
 /** A peer's first message as a Hello, or what is wrong with it. Trusts nothing about `data`. */
 export function parseHello(data: unknown): Hello | string {
   if (!isRecord(data)) return 'the hello is no object'
-  const protocol = parseRange(data.protocol)
+  const protocol = parseProtocolRange(data)
   if (protocol === undefined) return 'the hello names no protocol range'
   const version = text(data.version, 64)
   const pid = positive(data.pid)
@@ -33,7 +34,12 @@ export function parseHello(data: unknown): Hello | string {
   }
 }
 
-function parseRange(value: unknown): ProtocolRange | undefined {
+/**
+ * The protocol range of any release's hello. Read before the rest, whose shape a later release may
+ * change: such a peer must hear PROTOCOL_MISMATCH, not that its hello is malformed.
+ */
+export function parseProtocolRange(hello: unknown): ProtocolRange | undefined {
+  const value = isRecord(hello) ? hello.protocol : undefined
   if (!isRecord(value)) return undefined
   const min = positive(value.min)
   const max = positive(value.max)
@@ -63,8 +69,4 @@ function text(value: unknown, max: number): string | undefined {
 
 function positive(value: unknown): number | undefined {
   return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : undefined
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -22,6 +22,8 @@ export const EVENT = {
   reply: 'reply',
 } as const
 
+export type EventName = (typeof EVENT)[keyof typeof EVENT]
+
 /** Largest frame on the socket, bytes (contract 7). */
 export const MAX_FRAME_BYTES = 8 * 1024 * 1024
 /** Room for one frame and what stands before it in a socket's write buffer, bytes. */

@@ -61,7 +61,10 @@ export async function workbench(options: { pollMs?: number; db?: TestDatabase } 
   const db = options.db ?? (await testDatabase())
   const pool = new pg.Pool({ connectionString: db.url, max: 3 })
   pool.on('error', () => undefined)
-  const prisma = new PrismaClient({ adapter: new PrismaPg(pool) })
+  const prisma = new PrismaClient({
+    adapter: new PrismaPg(pool),
+    transactionOptions: { maxWait: 8_000, timeout: 9_000 },
+  })
   const listener = new pg.Client({ connectionString: db.url })
   listener.on('error', () => undefined)
   await listener.connect()
@@ -118,6 +121,8 @@ function makeAgent(bench: Bench, log: Logger, caller: Caller): Agent {
     activeJob: async (taskId) => bench.activeJobs.get(taskId) ?? null,
     repoRoot: async (productId) => bench.repoRoots.get(productId) ?? null,
     git: gitForTests,
+    jobs: noJobs,
+    jobs: noJobs,
     signal: options.signal ?? new AbortController().signal,
     progress: options.progress ?? (() => undefined),
     log,
@@ -145,6 +150,19 @@ function makeAgent(bench: Bench, log: Logger, caller: Caller): Agent {
       return textOf(result)
     },
   }
+}
+
+/** The job tools are tested with the dispatch they call. */
+const noJobs: ToolContext['jobs'] = {
+  wait: unexpected,
+  report: unexpected,
+  heartbeat: unexpected,
+  cleanUp: unexpected,
+  status: unexpected,
+}
+
+function unexpected(): Promise<never> {
+  return Promise.reject(new Error('no dispatch here'))
 }
 
 /** What the daemon's `backlog()` does with a revoked token. */
@@ -185,4 +203,13 @@ function checkShape(name: string, result: CallToolResult): void {
 export function textOf(result: CallToolResult): string {
   const [block] = result.content
   return block?.type === 'text' ? block.text : ''
+}
+
+/** The job tools are tested through the daemon, where claims are real. */
+const noJobs: ToolContext['jobs'] = {
+  wait: () => Promise.reject(new Error('no dispatch here')),
+  report: () => Promise.reject(new Error('no dispatch here')),
+  heartbeat: () => Promise.reject(new Error('no dispatch here')),
+  cleanUp: () => Promise.reject(new Error('no dispatch here')),
+  status: () => Promise.reject(new Error('no dispatch here')),
 }

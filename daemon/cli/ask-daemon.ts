@@ -1,0 +1,68 @@
+import { createHash } from 'node:crypto'
+import { ControlError, control } from '../ipc/control-client.ts'
+import { daemonCommand } from '../wire/daemon-command.ts'
+import type { Invocation } from './invocation.ts'
+import { Reply } from './reply.ts'
+
+/** For calls that ask the database; the daemon itself gives up earlier, with a better reason. */
+const CALL_DEADLINE_MS = 30_000
+const QUICK_DEADLINE_MS = 2_000
+
+export interface AskOptions {
+  readonly timeoutMs?: number
+}
+
+/**
+ * Asks the running daemon. Without one: DAEMON_UNREACHABLE with the command that starts it. A
+ * DATABASE_URL of ours that is not the daemon's is named on stderr and has no effect.
+ */
+export async function askDaemon(
+  invocation: Invocation,
+  method: string,
+  params: unknown = {},
+  options: AskOptions = {},
+): Promise<Reply> {
+  return new Reply(await askRaw(invocation, method, params, options))
+}
+
+/** As `askDaemon`, the answer as it came; for `--json`. */
+export async function askRaw(
+  invocation: Invocation,
+  method: string,
+  params: unknown = {},
+  options: AskOptions = {},
+): Promise<unknown> {
+  const { paths } = invocation
+  await nameForeignDatabase(invocation)
+  return control(paths.socket, method, params, {
+    timeoutMs: options.timeoutMs ?? CALL_DEADLINE_MS,
+    startCommand: daemonCommand('start', paths),
+  })
+}
+
+/** Whether a daemon of this home answers, is absent, or is there and silent. */
+export async function isRunning({ paths }: Pick<Invocation, 'paths'>): Promise<boolean> {
+  try {
+    await control(paths.socket, 'ping', {}, { timeoutMs: QUICK_DEADLINE_MS })
+    return true
+  } catch (error) {
+    return !(error instanceof ControlError && error.failure === 'not_running')
+  }
+}
+
+async function nameForeignDatabase({ env, paths, terminal }: Invocation): Promise<void> {
+  const url = env.DATABASE_URL
+  if (!url) return
+  const params = { url_sha256: createHash('sha256').update(url).digest('hex') }
+  try {
+    const answer = new Reply(
+      await control(paths.socket, 'same-database', params, { timeoutMs: QUICK_DEADLINE_MS }),
+    )
+    if (answer.flag('same')) return
+    terminal.err(
+      `Note: DATABASE_URL of this shell is not the daemon's and is ignored; the daemon uses ${answer.text('where')}.`,
+    )
+  } catch {
+    // Whatever is wrong, the call itself says it better.
+  }
+}

@@ -1,0 +1,58 @@
+import { spawn } from 'node:child_process'
+import { mkdir, open, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Paths } from '../paths.ts'
+import type { Invocation } from './invocation.ts'
+
+/** The bin; beside this file's directory both in the package and in a checkout. */
+export function mainFile(): string {
+  return fileURLToPath(new URL('../main.js', import.meta.url))
+}
+
+export interface Detached {
+  readonly pid: number
+  /** Resolves with the exit code if the daemon ends while this process still looks. */
+  readonly exited: Promise<number>
+  /** What it wrote to stderr. */
+  complaints(): Promise<string>
+  /** Lets this process end without it. */
+  release(): void
+}
+
+/**
+ * Starts `run` as a process of its own: no terminal, no directory that may be deleted, stderr in a file
+ * because nobody reads a pipe for long.
+ */
+export async function spawnDetached({ env, paths }: Pick<Invocation, 'env' | 'paths'>): Promise<Detached> {
+  await mkdir(paths.logDir, { recursive: true, mode: 0o700 })
+  const file = join(paths.logDir, 'start.log')
+  const log = await open(file, 'w', 0o600)
+  try {
+    const child = spawn(process.execPath, [mainFile(), 'run', '--home', paths.home], {
+      cwd: '/',
+      detached: true,
+      stdio: ['ignore', 'ignore', log.fd],
+      env: daemonEnvironment(env, paths),
+    })
+    const exited = new Promise<number>((resolve, reject) => {
+      child.on('exit', (code) => resolve(code ?? 1))
+      child.on('error', reject)
+    })
+    return {
+      pid: child.pid ?? 0,
+      exited,
+      complaints: async () => (await readFile(file, 'utf8')).trim(),
+      release: () => child.unref(),
+    }
+  } finally {
+    await log.close()
+  }
+}
+
+/** Of ours everything; nothing that tells the daemon it stands under the supervisor of this shell. */
+function daemonEnvironment(env: NodeJS.ProcessEnv, paths: Paths): NodeJS.ProcessEnv {
+  const foreign = /^(NOTIFY_SOCKET|WATCHDOG_|LISTEN_|JOURNAL_STREAM|INVOCATION_ID|XPC_|CLAUDE|NODE_OPTIONS$)/
+  const kept = Object.entries(env).filter(([name]) => !foreign.test(name))
+  return { ...Object.fromEntries(kept), SCRUM4ME_HOME: paths.home }
+}

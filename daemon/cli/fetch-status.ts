@@ -1,0 +1,94 @@
+import { ControlError, control } from '../ipc/control-client.ts'
+import type { Paths } from '../paths.ts'
+import { VERSION } from '../version.ts'
+import { daemonCommand } from '../wire/daemon-command.ts'
+import type { StatusReport } from '../wire/status-report.ts'
+import { isSuspended, readHolder } from './holder.ts'
+
+/** Contract 1: no hello within this time means "not answering". */
+const HELLO_DEADLINE_MS = 2_000
+
+/**
+ * The state of this home's daemon, whatever it is: a report also when there is no daemon or it does not
+ * answer. Changes nothing. Throws only what the daemon itself answered as an error.
+ */
+export async function fetchStatus(paths: Paths): Promise<StatusReport> {
+  const answer = control(paths.socket, 'status', {}, { timeoutMs: HELLO_DEADLINE_MS })
+  try {
+    // A suspended process cannot answer: the kernel says so at once, no need to wait for the deadline.
+    const first = await Promise.race([answer, whenSuspended(paths)])
+    if (first === 'suspended') {
+      answer.catch(() => undefined)
+      return silent(paths, 'its process is suspended (SIGSTOP)', `Resume it with \`kill -CONT\`, or end it: `)
+    }
+    if (!isStatusReport(first)) {
+      return silent(paths, 'its answer is no status report of this release', 'It is of another release: ')
+    }
+    return first
+  } catch (error) {
+    if (!(error instanceof ControlError)) throw error
+    if (error.failure === 'not_running') return stopped(paths)
+    if (error.failure === 'not_answering') return silent(paths, 'no answer within 2 s', '')
+    throw error
+  }
+}
+
+export function isStatusReport(value: unknown): value is StatusReport {
+  if (typeof value !== 'object' || value === null) return false
+  return (
+    'state' in value &&
+    typeof value.state === 'string' &&
+    'problems' in value &&
+    Array.isArray(value.problems) &&
+    'sessions' in value &&
+    Array.isArray(value.sessions) &&
+    'jobs' in value &&
+    Array.isArray(value.jobs)
+  )
+}
+
+function stopped(paths: Paths): StatusReport {
+  return {
+    ...NOTHING,
+    state: 'stopped',
+    problems: [
+      {
+        code: 'NOT_RUNNING',
+        message: `No daemon is running for ${paths.home}.`,
+        remedy: `Start it with \`${daemonCommand('start', paths)}\`.`,
+      },
+    ],
+  }
+}
+
+function silent(paths: Paths, why: string, prefix: string): StatusReport {
+  const restart = daemonCommand('restart', paths)
+  return {
+    ...NOTHING,
+    state: 'not_answering',
+    problems: [
+      {
+        code: 'NOT_ANSWERING',
+        message: `A daemon holds ${paths.socket} but does not answer: ${why}.`,
+        remedy: `${prefix}\`${restart}\` ends it and starts another (version ${VERSION}); \`${daemonCommand('logs', paths)}\` shows what it did last.`,
+      },
+    ],
+  }
+}
+
+const NOTHING = {
+  daemon: null,
+  presence: null,
+  database: null,
+  sessions: [],
+  jobs: [],
+  worktrees: null,
+  queue: null,
+}
+
+/** Resolves if the holder's process is stopped by a signal, else never. */
+async function whenSuspended(paths: Paths): Promise<'suspended'> {
+  const holder = await readHolder(paths)
+  if (holder !== undefined && (await isSuspended(holder))) return 'suspended'
+  return new Promise(() => undefined)
+}

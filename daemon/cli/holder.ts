@@ -1,0 +1,40 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { delay } from '../lifecycle/delay.ts'
+import type { Paths } from '../paths.ts'
+import { readProcess } from '../wire/read-process.ts'
+
+export interface Holder {
+  readonly pid: number
+  readonly startedAt: string
+}
+
+/** The live process that holds this home, or undefined: a recycled pid has another start time. */
+export async function readHolder(paths: Pick<Paths, 'runDir'>): Promise<Holder | undefined> {
+  const text = await readFile(join(paths.runDir, 'daemon.pid'), 'utf8').catch(() => '')
+  const [pid, ...rest] = text.trim().split(' ')
+  const holder = { pid: Number(pid), startedAt: rest.join(' ') }
+  return holder.pid > 0 && holder.startedAt !== '' && (await isAlive(holder)) ? holder : undefined
+}
+
+export async function isAlive(holder: Holder): Promise<boolean> {
+  return (await readProcess(holder.pid))?.startedAt === holder.startedAt
+}
+
+/** True once the process is gone; false when it is still there after `timeoutMs`. */
+export async function waitUntilGone(holder: Holder, timeoutMs: number): Promise<boolean> {
+  const deadline = Date.now() + timeoutMs
+  while (await isAlive(holder)) {
+    if (Date.now() > deadline) return false
+    await delay(25)
+  }
+  return true
+}
+
+/** Whether a signal has stopped the process (SIGSTOP, ^Z). Known on Linux only; elsewhere false. */
+export async function isSuspended(holder: Holder): Promise<boolean> {
+  if (process.platform !== 'linux') return false
+  const stat = await readFile(`/proc/${holder.pid}/stat`, 'latin1').catch(() => '')
+  // `pid (name) state …`; the name may itself hold parentheses.
+  return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T')
+}

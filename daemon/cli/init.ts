@@ -1,0 +1,31 @@
+import { resolve } from 'node:path'
+import { askRaw } from './ask-daemon.ts'
+import type { Invocation } from './invocation.ts'
+import { Reply } from './reply.ts'
+import { printable } from './style.ts'
+
+export interface InitOptions {
+  readonly name?: string
+  readonly json?: boolean
+}
+
+/** Makes a git repository a product of the connected database and records its root. */
+export async function init(
+  invocation: Invocation,
+  path: string | undefined,
+  options: InitOptions,
+): Promise<number> {
+  const { terminal, cwd } = invocation
+  const params = {
+    path: resolve(cwd, path ?? '.'),
+    ...(options.name === undefined ? {} : { name: options.name }),
+  }
+  const reply = new Reply(await askRaw(invocation, 'init', params))
+  const [id, name, root] = [reply.text('product_id'), reply.text('name'), reply.text('repo_root')]
+  if (options.json) terminal.out(JSON.stringify({ product_id: id, name, repo_root: root }, null, 2))
+  else {
+    terminal.out(`${reply.flag('created') ? 'Created' : 'Found'} product ${printable(name)} (${id})`)
+    terminal.out(`Its repository here: ${root}`)
+  }
+  return 0
+}

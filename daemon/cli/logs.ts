@@ -1,0 +1,100 @@
+import { open, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DaemonError } from '../errors.ts'
+import { delay } from '../lifecycle/delay.ts'
+import { LOG_FILE } from '../log-file.ts'
+import { logText } from '../log-text.ts'
+import { EXIT } from './exit.ts'
+import type { Invocation } from './invocation.ts'
+
+export interface LogsOptions {
+  readonly follow?: boolean
+  readonly lines: number
+  readonly raw?: boolean
+}
+
+const POLL_MS = 250
+const CHUNK_BYTES = 64 * 1024
+
+/** The last lines of the daemon's log, then new ones with `--follow`; stderr says where they are. */
+export async function logs(invocation: Invocation, options: LogsOptions): Promise<number> {
+  const { terminal, paths } = invocation
+  const file = join(paths.logDir, LOG_FILE)
+  const show = (line: string) => {
+    if (line !== '') terminal.out(options.raw ? line : logText(line, terminal.colour))
+  }
+  const tail = await readTail(file, options.lines)
+  if (tail === undefined && !options.follow) {
+    throw new DaemonError(
+      'NOT_FOUND',
+      `There is no log yet: ${file}`,
+      'The daemon of this home has not run, or logs to the journal.',
+    )
+  }
+  terminal.err(`Log file: ${file}`)
+  for (const line of tail?.lines ?? []) show(line)
+  if (options.follow) await follow(file, tail?.end ?? 0, show)
+  return EXIT.ok
+}
+
+/** The last lines, and where the file ended; undefined without a file. Reads from the end, not all of it. */
+async function readTail(file: string, count: number): Promise<{ lines: string[]; end: number } | undefined> {
+  const handle = await open(file, 'r').catch(() => undefined)
+  if (handle === undefined) return undefined
+  try {
+    const { size } = await handle.stat()
+    let from = size
+    let text = ''
+    while (from > 0 && text.split('\n').length <= count + 1) {
+      const length = Math.min(CHUNK_BYTES, from)
+      from -= length
+      const { buffer } = await handle.read(Buffer.alloc(length), 0, length, from)
+      text = buffer.toString('latin1') + text
+    }
+    const lines = Buffer.from(text, 'latin1').toString('utf8').split('\n')
+    return { lines: lines.slice(0, -1).slice(-count), end: size - Buffer.byteLength(lines.at(-1) ?? '') }
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Until ^C. A file that was put aside is read to its end, then the new one from its start. */
+async function follow(file: string, from: number, show: (line: string) => void): Promise<void> {
+  const ended = new AbortController()
+  const end = () => ended.abort()
+  process.once('SIGINT', end).once('SIGTERM', end)
+  let handle = await open(file, 'r').catch(() => undefined)
+  let position = from
+  let rest = Buffer.alloc(0)
+  try {
+    while (!ended.signal.aborted) {
+      if (handle === undefined) {
+        handle = await open(file, 'r').catch(() => undefined)
+        position = 0
+      }
+      const chunk = Buffer.alloc(CHUNK_BYTES)
+      const { bytesRead } = (await handle?.read(chunk, 0, CHUNK_BYTES, position)) ?? { bytesRead: 0 }
+      position += bytesRead
+      rest = Buffer.concat([rest, chunk.subarray(0, bytesRead)])
+      for (let cut = rest.indexOf(10); cut >= 0; cut = rest.indexOf(10)) {
+        show(rest.subarray(0, cut).toString('utf8'))
+        rest = rest.subarray(cut + 1)
+      }
+      if (bytesRead > 0) continue
+      if (handle !== undefined && (await isPutAside(file, (await handle.stat()).ino, position))) {
+        await handle.close()
+        handle = undefined
+        continue
+      }
+      await delay(POLL_MS, ended.signal)
+    }
+  } finally {
+    await handle?.close()
+    process.off('SIGINT', end).off('SIGTERM', end)
+  }
+}
+
+async function isPutAside(file: string, inode: number, position: number): Promise<boolean> {
+  const now = await stat(file).catch(() => undefined)
+  return now !== undefined && (now.ino !== inode || now.size < position)
+}

@@ -1,0 +1,17 @@
+import { askDaemon } from './ask-daemon.ts'
+import type { Invocation } from './invocation.ts'
+
+/** Stops claiming; running jobs go on. */
+export async function pause(invocation: Invocation): Promise<number> {
+  await askDaemon(invocation, 'pause')
+  invocation.terminal.out(
+    'Paused: no job is claimed here until `scrum4me-daemon resume`; running jobs go on.',
+  )
+  return 0
+}
+
+export async function resume(invocation: Invocation): Promise<number> {
+  await askDaemon(invocation, 'resume')
+  invocation.terminal.out('Resumed: jobs are claimed again.')
+  return 0
+}

@@ -1,0 +1,90 @@
+import { DaemonError } from '../errors.ts'
+import { delay } from '../lifecycle/delay.ts'
+import { daemonCommand } from '../wire/daemon-command.ts'
+import type { StatusReport } from '../wire/status-report.ts'
+import { spawnDetached } from './detached.ts'
+import { EXIT } from './exit.ts'
+import { fetchStatus } from './fetch-status.ts'
+import { readHolder } from './holder.ts'
+import type { Invocation } from './invocation.ts'
+import { findService } from './service.ts'
+import { statusText } from './status-text.ts'
+import { styleOf } from './style.ts'
+
+/** A first start makes a database; a slow disk takes its time for that. */
+const START_DEADLINE_MS = 60_000
+const POLL_MS = 50
+
+/** Starts the daemon unless it runs, and returns when it answers and has left its start behind. */
+export async function start(invocation: Invocation): Promise<number> {
+  const { terminal, paths } = invocation
+  const before = await fetchStatus(paths)
+  if (before.state === 'not_answering') {
+    terminal.err(statusText(before, styleOf(false), Date.now()))
+    return EXIT.failed
+  }
+  if (before.daemon !== null) {
+    terminal.out(`Already running, pid ${before.daemon.pid}.`)
+    return EXIT.ok
+  }
+  return startStopped(invocation)
+}
+
+/** As `start`, when it is known that none runs. */
+export async function startStopped(invocation: Invocation): Promise<number> {
+  const { terminal, paths } = invocation
+  const service = await findService(paths)
+  if (service !== undefined) {
+    await service.start()
+    return announce(invocation, await untilStarted(invocation, undefined))
+  }
+  const child = await spawnDetached(invocation)
+  try {
+    const ended = new AbortController()
+    const code = child.exited.then((exitCode) => {
+      ended.abort()
+      return exitCode
+    })
+    const report = await untilStarted(invocation, ended.signal)
+    if (report !== undefined) return announce(invocation, report)
+    // Of two starts at once one finds the home held; then the other's daemon is the one wanted.
+    if ((await code) === EXIT.held && (await readHolder(paths)) !== undefined) {
+      return announce(invocation, await untilStarted(invocation, undefined))
+    }
+    terminal.err(await child.complaints())
+    terminal.err(
+      `The daemon ended at once, exit code ${await code}; see \`${daemonCommand('logs', paths)}\`.`,
+    )
+    return EXIT.failed
+  } finally {
+    child.release()
+  }
+}
+
+/** The first report that is not of a start; undefined when `ended` aborts before. */
+async function untilStarted(
+  { paths }: Invocation,
+  ended: AbortSignal | undefined,
+): Promise<StatusReport | undefined> {
+  const deadline = Date.now() + START_DEADLINE_MS
+  while (!ended?.aborted) {
+    const report = await fetchStatus(paths)
+    if (report.daemon !== null && report.state !== 'starting') return report
+    if (Date.now() > deadline) {
+      throw new DaemonError(
+        'DAEMON_UNREACHABLE',
+        `The daemon did not finish its start within ${START_DEADLINE_MS / 1000} s`,
+        `\`${daemonCommand('status', paths)}\` and \`${daemonCommand('logs', paths)}\` say why.`,
+      )
+    }
+    await delay(POLL_MS, ended)
+  }
+  return undefined
+}
+
+function announce({ terminal }: Invocation, report: StatusReport | undefined): number {
+  if (report?.daemon == null) return EXIT.failed
+  if (report.state === 'healthy') terminal.out(`Started, pid ${report.daemon.pid}.`)
+  else terminal.out(statusText(report, styleOf(terminal.colour), Date.now()))
+  return EXIT.ok
+}

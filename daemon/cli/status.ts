@@ -1,0 +1,76 @@
+import { delay } from '../lifecycle/delay.ts'
+import { STATE_EXIT } from './exit.ts'
+import { fetchStatus } from './fetch-status.ts'
+import type { Invocation } from './invocation.ts'
+import { statusText } from './status-text.ts'
+import { styleOf } from './style.ts'
+
+const WATCH_INTERVAL_MS = 1_000
+
+export interface StatusOptions {
+  readonly json?: boolean
+  readonly watch?: boolean
+}
+
+/** Asks and prints; the exit code is the state. */
+export async function status(invocation: Invocation, options: StatusOptions): Promise<number> {
+  if (options.watch) return watch(invocation, options.json === true)
+  const { terminal, paths } = invocation
+  const report = await fetchStatus(paths)
+  terminal.out(
+    options.json ? JSON.stringify(report, null, 2) : statusText(report, styleOf(terminal.colour), Date.now()),
+  )
+  return STATE_EXIT[report.state] ?? 1
+}
+
+/**
+ * Until ^C. On a terminal the screen is drawn over in place: each line is written and the rest of it
+ * cleared, so nothing blinks. Elsewhere one document (`--json`: a line) per change.
+ */
+async function watch({ terminal, paths }: Invocation, json: boolean): Promise<number> {
+  const ended = new AbortController()
+  const end = () => ended.abort()
+  process.once('SIGINT', end).once('SIGTERM', end)
+  const inPlace = terminal.isTTY && !json
+  if (inPlace) terminal.raw('\u001b[?1049h\u001b[?25l')
+  let last = ''
+  let code = 0
+  try {
+    while (!ended.signal.aborted) {
+      const report = await fetchStatus(paths)
+      code = STATE_EXIT[report.state] ?? 1
+      const text = json ? JSON.stringify(report) : statusText(report, styleOf(terminal.colour), Date.now())
+      if (inPlace) terminal.raw(frame(text, terminal.size()))
+      else if (text !== last) terminal.out(text)
+      last = text
+      await delay(WATCH_INTERVAL_MS, ended.signal)
+    }
+  } finally {
+    if (inPlace) terminal.raw('\u001b[?25h\u001b[?1049l')
+    process.off('SIGINT', end).off('SIGTERM', end)
+  }
+  if (inPlace) terminal.out(last)
+  return code
+}
+
+/** One screenful: home, every line with its tail cleared, what is below cleared. */
+export function frame(text: string, size: { readonly columns: number; readonly rows: number }): string {
+  const lines = text.split('\n').slice(0, Math.max(1, size.rows - 1))
+  const shown = lines.map((line) => `${clip(line, size.columns)}\u001b[K`)
+  return `\u001b[H${shown.join('\r\n')}\r\n\u001b[J`
+}
+
+/** Cuts to the width of the screen; colour codes take no room. */
+function clip(line: string, columns: number): string {
+  let width = 0
+  let clipped = ''
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: an escape sequence begins with one
+  for (const [part] of line.matchAll(/\u001b\[[0-9;]*m|./gu)) {
+    if (!part.startsWith('\u001b')) {
+      if (width >= columns) continue
+      width += 1
+    }
+    clipped += part
+  }
+  return clipped
+}

@@ -1,0 +1,64 @@
+import { DaemonError } from '../errors.ts'
+import { control } from '../ipc/control-client.ts'
+import { EXIT } from './exit.ts'
+import { type Holder, isAlive, readHolder, waitUntilGone } from './holder.ts'
+import type { Invocation } from './invocation.ts'
+import { findService } from './service.ts'
+
+/** Drain (10 s for calls in flight), then services in order, the embedded database last. */
+const STOP_DEADLINE_MS = 30_000
+/** For one that did not react: its signal handler gets this long before SIGKILL. */
+const FORCE_DEADLINE_MS = 5_000
+const ASK_DEADLINE_MS = 2_000
+
+/** Returns when the daemon's process is gone; 0 also when none ran. */
+export async function stop(invocation: Invocation): Promise<number> {
+  const { terminal, paths } = invocation
+  const holder = await readHolder(paths)
+  const service = await findService(paths)
+  // Also when no process is there: a supervisor may be about to restart it.
+  if (service !== undefined) await service.stop()
+  if (holder === undefined) {
+    terminal.out('No daemon was running.')
+    return EXIT.ok
+  }
+  if (await isAlive(holder)) await stopProcess(invocation, holder, 'stop')
+  terminal.out(`Stopped (pid ${holder.pid}).`)
+  return EXIT.ok
+}
+
+/**
+ * Ends the process: asks it, else signals it, else kills it. `restart` tells sessions that the next
+ * daemon comes at once.
+ */
+export async function stopProcess(
+  { terminal, paths }: Invocation,
+  holder: Holder,
+  reason: 'stop' | 'restart',
+): Promise<void> {
+  try {
+    await control(paths.socket, 'stop', { reason }, { timeoutMs: ASK_DEADLINE_MS })
+  } catch {
+    // It does not answer, or is of a release without this method: a signal asks the same.
+    signal(holder, 'SIGTERM')
+    // A suspended process would get the signal only when it is resumed.
+    signal(holder, 'SIGCONT')
+  }
+  if (await waitUntilGone(holder, STOP_DEADLINE_MS)) return
+  terminal.err(`pid ${holder.pid} did not end within ${STOP_DEADLINE_MS / 1000} s and is killed.`)
+  signal(holder, 'SIGKILL')
+  if (await waitUntilGone(holder, FORCE_DEADLINE_MS)) return
+  throw new DaemonError(
+    'INTERNAL',
+    `The daemon (pid ${holder.pid}) could not be ended`,
+    'It hangs in the kernel, most likely on a file system that does not answer; look at `ps`.',
+  )
+}
+
+function signal(holder: Holder, name: NodeJS.Signals): void {
+  try {
+    process.kill(holder.pid, name)
+  } catch {
+    // Gone in this moment: that is what was wanted.
+  }
+}

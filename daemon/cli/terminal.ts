@@ -1,0 +1,39 @@
+/** Where a command writes and reads; tests give it their own. */
+export interface Terminal {
+  /** Writes a line (or lines) to stdout. */
+  out(text: string): void
+  /** Writes a line to stderr. */
+  err(text: string): void
+  /** Writes to stdout as is. */
+  raw(text: string): void
+  readonly stdin: NodeJS.ReadableStream
+  /** A person reads stdout. */
+  readonly isTTY: boolean
+  /** A person types on stdin. */
+  readonly isInteractive: boolean
+  /** stdout is a terminal and NO_COLOR is not set (no-color.org). */
+  readonly colour: boolean
+  size(): { readonly columns: number; readonly rows: number }
+}
+
+export function processTerminal(process: NodeJS.Process): Terminal {
+  const { stdin, stdout, stderr, env } = process
+  // `status | head` closes the pipe early; that is no failure.
+  stdout.on('error', () => undefined)
+  stderr.on('error', () => undefined)
+  return {
+    out: (text) => void stdout.write(`${text}\n`),
+    err: (text) => void stderr.write(`${text}\n`),
+    raw: (text) => void stdout.write(text),
+    // Opened only when read: a daemon without a terminal may have none.
+    get stdin() {
+      return stdin
+    },
+    isTTY: stdout.isTTY === true,
+    get isInteractive() {
+      return stdin.isTTY === true
+    },
+    colour: stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb',
+    size: () => ({ columns: stdout.columns ?? 80, rows: stdout.rows ?? 24 }),
+  }
+}

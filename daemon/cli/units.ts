@@ -1,0 +1,29 @@
+/** `1.5 GiB`; a dash for what is not known. */
+export function bytesText(bytes: number | null | undefined): string {
+  if (bytes === null || bytes === undefined) return '-'
+  const names = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+  let value = bytes
+  let unit = 0
+  while (value >= 1024 && unit < names.length - 1) {
+    value /= 1024
+    unit += 1
+  }
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${names[unit]}`
+}
+
+/** `42 s`, `5 min`, `3 h 20 min`, `2 d 4 h`. */
+export function durationText(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds))
+  if (whole < 120) return `${whole} s`
+  const minutes = Math.floor(whole / 60)
+  if (minutes < 120) return `${minutes} min`
+  const hours = Math.floor(minutes / 60)
+  if (hours < 48) return `${hours} h ${minutes % 60} min`
+  return `${Math.floor(hours / 24)} d ${hours % 24} h`
+}
+
+/** How long ago an ISO time was; a dash for none. */
+export function agoText(iso: string | null | undefined, now: number): string {
+  const time = iso === null || iso === undefined ? Number.NaN : Date.parse(iso)
+  return Number.isNaN(time) ? '-' : durationText((now - time) / 1000)
+}

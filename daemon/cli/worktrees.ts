@@ -1,0 +1,99 @@
+import { resolve } from 'node:path'
+import { askRaw } from './ask-daemon.ts'
+import type { Invocation } from './invocation.ts'
+import { Reply } from './reply.ts'
+import { table } from './table.ts'
+import { agoText, bytesText } from './units.ts'
+
+/** Git work on a large repository takes its time. */
+const GIT_DEADLINE_MS = 10 * 60_000
+
+/** Each worktree with its job, branch, state and bytes, and all saved work. */
+export async function worktrees(
+  invocation: Invocation,
+  options: { readonly json?: boolean },
+): Promise<number> {
+  const answer = await askRaw(invocation, 'worktrees', {}, { timeoutMs: GIT_DEADLINE_MS })
+  invocation.terminal.out(
+    options.json ? JSON.stringify(answer, null, 2) : worktreesText(new Reply(answer), Date.now()),
+  )
+  return 0
+}
+
+export function worktreesText(reply: Reply, now: number): string {
+  const rows = reply
+    .list('worktrees')
+    .map((tree) => [
+      tree.text('job_id'),
+      [tree.text('state'), tree.text('dirty') === 'true' ? 'dirty' : '', tree.text('reason')]
+        .filter((part) => part !== '')
+        .join(', '),
+      tree.text('branch') || '-',
+      bytesText(tree.number('bytes')),
+      tree.text('path'),
+    ])
+  const saved = reply
+    .list('saved')
+    .map((save) => [
+      save.text('job_id'),
+      save.text('ref'),
+      agoText(save.text('saved_at'), now),
+      save.text('repo_root'),
+    ])
+  const parts: string[] = []
+  if (rows.length === 0) parts.push('No worktrees.')
+  else parts.push(table([['JOB', 'STATE', 'BRANCH', 'BYTES', 'PATH'], ...rows]).join('\n'))
+  if (saved.length > 0) {
+    parts.push(
+      [
+        'Saved work (bring back: `scrum4me-daemon worktrees restore <job-id>`):',
+        ...table([['JOB', 'REF', 'AGE', 'CLONE'], ...saved]),
+      ].join('\n'),
+    )
+  }
+  return parts.join('\n\n')
+}
+
+export interface RestoreOptions {
+  readonly n?: number
+  readonly json?: boolean
+}
+
+/** Saved work back as a branch in a new worktree. */
+export async function restore(
+  invocation: Invocation,
+  jobId: string,
+  path: string | undefined,
+  options: RestoreOptions,
+): Promise<number> {
+  const params = {
+    job_id: jobId,
+    ...(path === undefined ? {} : { path: resolve(invocation.cwd, path) }),
+    ...(options.n === undefined ? {} : { n: options.n }),
+  }
+  const answer = await askRaw(invocation, 'worktree-restore', params, { timeoutMs: GIT_DEADLINE_MS })
+  const reply = new Reply(answer)
+  if (options.json) invocation.terminal.out(JSON.stringify(answer, null, 2))
+  else {
+    invocation.terminal.out(`Restored ${reply.text('ref')} as branch ${reply.text('branch')}`)
+    invocation.terminal.out(`in ${reply.text('path')}`)
+    for (const warning of reply.texts('warnings')) invocation.terminal.err(`Note: ${warning}`)
+  }
+  return 0
+}
+
+/** Forgets all saved work of a job for good. */
+export async function drop(
+  invocation: Invocation,
+  jobId: string,
+  options: { readonly json?: boolean },
+): Promise<number> {
+  const answer = await askRaw(invocation, 'worktree-drop', { job_id: jobId }, { timeoutMs: GIT_DEADLINE_MS })
+  const refs = new Reply(answer).texts('dropped')
+  invocation.terminal.out(
+    options.json
+      ? JSON.stringify(answer, null, 2)
+      : `Forgot ${refs.length === 1 ? 'one save' : `${refs.length} saves`} of job ${jobId}.`,
+  )
+  return 0
+}

@@ -1,0 +1,129 @@
+import { realpath } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { requireWriter, visibleTo } from '../backlog/access.ts'
+import type { Backlog } from '../backlog/backlog.ts'
+import { DaemonError } from '../errors.ts'
+import { type Clone, findClone } from './clone.ts'
+import type { ControlMethod } from './control-method.ts'
+import { Params } from './params.ts'
+import { recordRoot } from './record-root.ts'
+
+const MAX_NAME = 200
+const DEFINITION_OF_DONE = 'The acceptance criteria are met, tests pass, and the work is committed.'
+
+interface ProductRow {
+  readonly id: string
+  readonly name: string
+}
+
+/**
+ * `{ path, name? }` → `{ product_id, name, repo_root, created }`. Makes the repository at `path` a product
+ * and records its root. Idempotent: the product recorded for this root is taken again, else the one of
+ * that name, else a new one is made.
+ */
+export const initMethod: ControlMethod = {
+  name: 'init',
+  async call(rawParams, context) {
+    const params = new Params(rawParams)
+    const clone = await findClone(params.text('path'))
+    const name = params.optionalText('name', MAX_NAME)?.trim()
+    const backlog = await context.backlog()
+    const recorded = await productsAt(clone.root, await context.repoRoots.known())
+    const found =
+      (await findRecorded(backlog, recorded, name)) ?? (await findNamed(backlog, name ?? nameOf(clone)))
+    const product = found ?? (await create(backlog, name ?? nameOf(clone), clone))
+    await recordRoot(context.repoRoots.file, product.id, clone.root)
+    return {
+      product_id: product.id,
+      name: product.name,
+      repo_root: clone.root,
+      created: found === undefined,
+    }
+  },
+}
+
+function nameOf(clone: Clone): string {
+  return (
+    basename(clone.root)
+      .replace(/\.git$/, '')
+      .slice(0, MAX_NAME) || 'repository'
+  )
+}
+
+/** Ids of products whose recorded root is this directory, links resolved. */
+async function productsAt(
+  root: string,
+  known: ReadonlyMap<string, { readonly path: string }>,
+): Promise<string[]> {
+  const real = await realpath(root)
+  const ids: string[] = []
+  for (const [id, { path }] of known) {
+    const theirs = await realpath(path).catch(() => path)
+    if (theirs === real) ids.push(id)
+  }
+  return ids
+}
+
+async function findRecorded(
+  backlog: Backlog,
+  ids: readonly string[],
+  name: string | undefined,
+): Promise<ProductRow | undefined> {
+  if (ids.length === 0) return undefined
+  const product = await backlog.prisma.product.findFirst({
+    where: {
+      id: { in: [...ids] },
+      archived: false,
+      ...visibleTo(backlog.caller),
+      ...(name === undefined ? {} : { name }),
+    },
+    select: { id: true, name: true },
+    orderBy: { created_at: 'asc' },
+  })
+  return product ?? undefined
+}
+
+async function findNamed(backlog: Backlog, name: string): Promise<ProductRow | undefined> {
+  const products = await backlog.prisma.product.findMany({
+    where: { name, ...visibleTo(backlog.caller) },
+    select: { id: true, name: true, archived: true, user_id: true },
+  })
+  const mine = products.find((product) => product.user_id === backlog.caller.userId)
+  const candidates = mine === undefined ? products.filter((product) => !product.archived) : [mine]
+  if (candidates.length > 1) {
+    throw new DaemonError(
+      'CONFLICT',
+      `${candidates.length} products of other users are called ${name}: ${candidates.map((product) => product.id).join(', ')}`,
+      'Nothing was changed; record the right one as SCRUM4ME_REPO_ROOT_<product id> or in the agent configuration.',
+    )
+  }
+  const [product] = candidates
+  if (product?.archived) {
+    throw new DaemonError(
+      'CONFLICT',
+      `The product ${name} (${product.id}) is archived`,
+      'Nothing was changed; restore it in Scrum4Me, or choose another name with --name.',
+    )
+  }
+  return product
+}
+
+async function create(backlog: Backlog, name: string, clone: Clone): Promise<ProductRow> {
+  requireWriter(backlog.caller)
+  try {
+    return await backlog.prisma.product.create({
+      data: {
+        user_id: backlog.caller.userId,
+        name,
+        repo_url: clone.originUrl,
+        definition_of_done: DEFINITION_OF_DONE,
+      },
+      select: { id: true, name: true },
+    })
+  } catch (error) {
+    // Another init of the same name may have won in between; then its product is ours as well.
+    const theirs = await findNamed(backlog, name)
+    if (theirs !== undefined) return theirs
+    throw error
+  }
+}

@@ -1,0 +1,120 @@
+import { messageOf } from '../errors.ts'
+import type { ClaimRecord } from '../jobs/claim-record.ts'
+import { release } from '../jobs/release.ts'
+import { rescueExpired } from '../jobs/rescue.ts'
+import type { BeatAnswer } from '../presence/beat.ts'
+import type { ClaimLoop } from './claim-loop.ts'
+import type { DispatchPorts } from './ports.ts'
+
+/** What was true when a heartbeat's statement left; only claims that did not move since are judged by it. */
+export interface BeatSnapshot {
+  readonly claims: ReadonlyMap<string, ClaimRecord>
+  readonly claimsBegun: number
+  readonly claimInFlight: boolean
+  readonly at: number
+}
+
+/**
+ * What a heartbeat's answer means for the claims: leases taken over, jobs cancelled, claims that a
+ * crash left behind, jobs that wait, and expired leases to take back.
+ */
+export class Beats {
+  readonly #ports: DispatchPorts
+  readonly #loop: ClaimLoop
+  readonly #lost: (claim: ClaimRecord) => void
+  readonly #leases = new Map<string, string>()
+  #lastBeat: number | null = null
+  /** Others' leases are left alone until then (monotonic ms): at start and after an outage of our own, one lease. */
+  #rescueFrom: number
+  #lastRescue = 0
+
+  constructor(ports: DispatchPorts, loop: ClaimLoop, lost: (claim: ClaimRecord) => void) {
+    this.#ports = ports
+    this.#loop = loop
+    this.#lost = lost
+    this.#rescueFrom = performance.now() + ports.settings.leaseSeconds * 1000
+  }
+
+  snapshot(): BeatSnapshot {
+    return {
+      claims: new Map(this.#ports.book.leased().map((claim) => [claim.identity.jobId, claim])),
+      claimsBegun: this.#loop.claimsBegun,
+      claimInFlight: this.#loop.claimInFlight,
+      at: performance.now(),
+    }
+  }
+
+  leaseUntil(jobId: string): string | null {
+    return this.#leases.get(jobId) ?? null
+  }
+
+  async apply(snapshot: BeatSnapshot, answer: BeatAnswer): Promise<void> {
+    this.#noteOutage(snapshot.at)
+    await this.#judge(snapshot, answer)
+    await this.#releaseStrays(snapshot, answer)
+    if (answer.queued) this.#loop.nudge()
+    await this.#rescue()
+  }
+
+  /** Monotonic time: a stepped wall clock is no outage, a sleeping laptop is. */
+  #noteOutage(at: number): void {
+    const lease = this.#ports.settings.leaseSeconds * 1000
+    if (this.#lastBeat !== null && at - this.#lastBeat > Math.max(lease / 3, 2000)) {
+      this.#rescueFrom = at + lease
+    }
+    this.#lastBeat = at
+  }
+
+  async #judge(snapshot: BeatSnapshot, answer: BeatAnswer): Promise<void> {
+    const { book, logger } = this.#ports
+    for (const state of answer.held) {
+      const claim = book.get(state.jobId)
+      if (claim === undefined || claim !== snapshot.claims.get(state.jobId) || book.isBusy(state.jobId))
+        continue
+      if (state.ours) {
+        if (state.leaseUntil !== null) this.#leases.set(state.jobId, `${state.leaseUntil}Z`)
+        continue
+      }
+      // A report that reached the database just before a crash looks like a loss; its delivery tells.
+      if (claim.state === 'reporting') continue
+      const why = state.status === null ? 'gone' : state.status === 'CANCELLED' ? 'cancelled' : 'taken'
+      logger.warn({ job: state.jobId, why }, 'a claim is no longer ours')
+      const lost = await book.change(claim, { state: 'lost', lost: why })
+      if (lost !== undefined) this.#lost(lost)
+    }
+    for (const jobId of this.#leases.keys()) if (book.get(jobId) === undefined) this.#leases.delete(jobId)
+  }
+
+  /** Claims under our name that nobody here remembers: nobody can be working on them. */
+  async #releaseStrays(snapshot: BeatSnapshot, answer: BeatAnswer): Promise<void> {
+    const { book, sql, instanceId, authority, logger } = this.#ports
+    const caller = authority.current()
+    if (caller === null || snapshot.claimInFlight || snapshot.claimsBegun !== this.#loop.claimsBegun) return
+    for (const stray of answer.strays) {
+      if (book.get(stray.jobId)?.identity.claimedAt === stray.claimedAt) continue
+      await release(sql, { ...stray, tokenId: caller.tokenId, instanceId })
+      logger.info({ job: stray.jobId }, 'released a claim that a crash had left behind')
+    }
+  }
+
+  async #rescue(): Promise<void> {
+    const { sql, instanceId, authority, book, settings, logger } = this.#ports
+    const caller = authority.current()
+    const now = performance.now()
+    const every = Math.min(30_000, (settings.leaseSeconds * 1000) / 3)
+    if (caller === null || caller.isDemo || now - this.#lastRescue < every) return
+    if (now < this.#rescueFrom) return
+    this.#lastRescue = now
+    try {
+      const own = book.leased().map((claim) => claim.identity.jobId)
+      for (const rescued of await rescueExpired(sql, { userId: caller.userId, instanceId, own })) {
+        logger.warn(
+          { job: rescued.jobId, status: rescued.status, retries: rescued.retryCount },
+          'took back an expired lease',
+        )
+      }
+    } catch (error) {
+      logger.debug({ err: messageOf(error) }, 'rescue failed')
+    }
+  }
+}

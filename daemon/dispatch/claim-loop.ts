@@ -1,0 +1,205 @@
+import type { RepoRoot } from '../config/repo-roots.ts'
+import { DaemonError, messageOf } from '../errors.ts'
+import { claimNext } from '../jobs/claim.ts'
+import type { ClaimRecord } from '../jobs/claim-record.ts'
+import { queuedProducts } from '../jobs/read.ts'
+import type { JobBackoff } from './job-backoff.ts'
+import { OncePerMinute } from './once-per-minute.ts'
+import { isOwner, mayAdopt } from './ownership.ts'
+import type { DispatchPorts } from './ports.ts'
+import type { Preparer } from './preparer.ts'
+import type { Waiter, WaitQueue } from './waiter.ts'
+
+/**
+ * The one claim loop of this machine, whatever the number of waiting sessions. A nudge (notification,
+ * new waiter, heartbeat that saw a queued job, reconnect) starts a pass; nudges during a pass make one
+ * more. A pass serves waiters in order: first claims that are here and have no live owner, then the
+ * database, asked once per distinct set of products.
+ */
+export class ClaimLoop {
+  readonly #ports: DispatchPorts
+  readonly #queue: WaitQueue
+  readonly #preparer: Preparer
+  readonly #backoff: JobBackoff
+  readonly #complaints = new OncePerMinute()
+  #nudged = false
+  #running: Promise<void> | null = null
+  #paused = false
+  #stopped = false
+  /** Claim statements begun; with `inFlight` it tells the heartbeat which unknown claims are fresh. */
+  #begun = 0
+  #inFlight = false
+
+  constructor(ports: DispatchPorts, queue: WaitQueue, preparer: Preparer, jobBackoff: JobBackoff) {
+    this.#ports = ports
+    this.#queue = queue
+    this.#preparer = preparer
+    this.#backoff = jobBackoff
+  }
+
+  get claimsBegun(): number {
+    return this.#begun
+  }
+
+  get claimInFlight(): boolean {
+    return this.#inFlight
+  }
+
+  get paused(): boolean {
+    return this.#paused
+  }
+
+  pause(paused: boolean): void {
+    this.#paused = paused
+    if (!paused) this.nudge()
+  }
+
+  nudge(): void {
+    this.#nudged = true
+    if (this.#stopped) return
+    this.#running ??= this.#run().finally(() => {
+      this.#running = null
+    })
+  }
+
+  /** Resolves when no pass runs any more; none begins after. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    while (this.#nudged && !this.#stopped) {
+      this.#nudged = false
+      try {
+        await this.#pass()
+      } catch (error) {
+        // The database is away or said no; the next heartbeat that succeeds nudges again.
+        this.#ports.logger.debug({ err: messageOf(error) }, 'claim pass failed')
+      }
+    }
+  }
+
+  async #pass(): Promise<void> {
+    const caller = this.#ports.authority.current()
+    if (caller === null || caller.isDemo) return
+    const emptyFor = new Set<string>()
+    for (const waiter of this.#queue.all()) {
+      if (this.#stopped) return
+      if (waiter.settled || waiter.assigned || this.#isPreparingFor(waiter)) continue
+      const roots = await this.#ports.roots.known(waiter.session.hello?.repoRoots ?? {})
+      if (await this.#giveClaimFromHere(waiter)) continue
+      if (this.#paused) continue
+      const products = [...roots.keys()]
+        .filter((product) => waiter.productId === null || waiter.productId === product)
+        .sort()
+      const key = products.join('\n')
+      if (emptyFor.has(key)) continue
+      if (!(await this.#claimFor(waiter, products, roots, caller.userId, caller.tokenId))) emptyFor.add(key)
+    }
+    if (!this.#paused) await this.#complain(caller.userId)
+  }
+
+  /** A session whose earlier call was cut off while its claim is being prepared gets that claim, no other. */
+  #isPreparingFor(waiter: Waiter): boolean {
+    return this.#ports.book.inState('preparing').some((claim) => isOwner(claim, waiter.session))
+  }
+
+  async #giveClaimFromHere(waiter: Waiter): Promise<boolean> {
+    for (const claim of this.#ports.book.inState('undelivered', 'held')) {
+      if (
+        waiter.productId !== null &&
+        waiter.productId !== claim.productId &&
+        !isOwner(claim, waiter.session)
+      )
+        continue
+      if (claim.state === 'held' && !(await this.#isOrphanFor(claim, waiter))) continue
+      if (waiter.settled) return true
+      this.#preparer.hand(claim, waiter)
+      return true
+    }
+    return false
+  }
+
+  async #isOrphanFor(claim: ClaimRecord, waiter: Waiter): Promise<boolean> {
+    if (isOwner(claim, waiter.session)) return false
+    return mayAdopt(claim, waiter.session, this.#ports.sessions, Date.now())
+  }
+
+  async #claimFor(
+    waiter: Waiter,
+    products: string[],
+    roots: Map<string, RepoRoot>,
+    userId: string,
+    tokenId: string,
+  ): Promise<boolean> {
+    if (products.length === 0) return false
+    if (await this.#isDiskLow()) return false
+    const { settings, instanceId } = this.#ports
+    this.#begun += 1
+    this.#inFlight = true
+    try {
+      const claimed = await claimNext(this.#ports.sql, {
+        userId,
+        tokenId,
+        instanceId,
+        leaseSeconds: settings.leaseSeconds,
+        products,
+        exclude: this.#backoff.resting(),
+        markers: this.#ports.markers(),
+      })
+      if (claimed === null) return false
+      const root = roots.get(claimed.productId)
+      if (root === undefined) throw new Error('claimed a job of a product that was not asked for')
+      this.#preparer.begin(claimed, userId, root.path, waiter)
+      return true
+    } finally {
+      this.#inFlight = false
+    }
+  }
+
+  async #isDiskLow(): Promise<boolean> {
+    const floor = this.#ports.settings.minFreeDiskBytes
+    return floor > 0 && (await this.#ports.worktrees.freeDiskBytes()) < floor
+  }
+
+  /** Says why nothing comes, where a job waits that cannot be taken here (contract 4, Which). */
+  async #complain(userId: string): Promise<void> {
+    const waiting = this.#queue.all().filter((waiter) => !waiter.settled && !waiter.assigned)
+    if (waiting.length === 0) return
+    const candidates = await queuedProducts(this.#ports.sql, userId, this.#backoff.resting())
+    if (candidates.length === 0) return
+    const diskLow = await this.#isDiskLow()
+    for (const waiter of waiting) {
+      const roots = await this.#ports.roots.known(waiter.session.hello?.repoRoots ?? {})
+      const fitting = candidates.filter((c) => waiter.productId === null || waiter.productId === c.productId)
+      const here = fitting.find((candidate) => roots.has(candidate.productId))
+      if (here !== undefined) {
+        if (!diskLow) return
+        if (this.#complaints.may(waiter.session.ref.key, 'disk')) {
+          waiter.fail(
+            new DaemonError(
+              'DISK_LOW',
+              `The disk of the worktrees has less free space than SCRUM4ME_MIN_FREE_DISK_BYTES (${this.#ports.settings.minFreeDiskBytes}), so no job is claimed; job ${here.oldestJobId} stays queued`,
+              'Free some space (`scrum4me-daemon worktrees` lists what can go) or lower the floor, then call wait_for_job again.',
+            ),
+          )
+        }
+        return
+      }
+      const missing = fitting[0]
+      if (missing === undefined) continue
+      if (!this.#complaints.may(waiter.session.ref.key, missing.oldestJobId)) continue
+      waiter.fail(rootMissing(missing.productId, missing.productName, missing.oldestJobId))
+      return
+    }
+  }
+}
+
+function rootMissing(productId: string, name: string, jobId: string): DaemonError {
+  return new DaemonError(
+    'REPO_ROOT_MISSING',
+    `Job ${jobId} waits for product "${name}" (${productId}), and no local clone of it is configured on this machine; the job stays queued`,
+    `Run \`scrum4me-daemon init <path of the clone>\`, or set SCRUM4ME_REPO_ROOT_${productId}, or add it to repoRoots in the agent config file; then call wait_for_job again.`,
+  )
+}

@@ -1,0 +1,85 @@
+import type { ClaimRecord } from '../jobs/claim-record.ts'
+import type { Service } from '../lifecycle/service.ts'
+import type { Session } from '../sessions/session.ts'
+import { Beats } from './beats.ts'
+import { ClaimLoop } from './claim-loop.ts'
+import { JobBackoff } from './job-backoff.ts'
+import type { DispatchPorts } from './ports.ts'
+import { Preparer } from './preparer.ts'
+import { Reports } from './report.ts'
+import { Sweeper } from './sweeper.ts'
+import { Waits } from './wait.ts'
+import { WaitQueue } from './waiter.ts'
+
+/** Tells a session something at once, as an MCP log message. */
+export type SessionNotice = (sessionKey: string, text: string) => void
+
+/** Where claims, worktrees and sessions meet; one object that tools, control and heartbeat talk to. */
+export class Dispatch implements Service {
+  readonly name = 'dispatch'
+  readonly queue = new WaitQueue()
+  readonly backoff = new JobBackoff()
+  readonly loop: ClaimLoop
+  readonly waits: Waits
+  readonly reports: Reports
+  readonly beats: Beats
+  readonly #ports: DispatchPorts
+  readonly #preparer: Preparer
+  readonly #sweeper: Sweeper
+
+  constructor(ports: DispatchPorts, notice: SessionNotice) {
+    this.#ports = ports
+    this.#preparer = new Preparer(ports, this.queue, this.backoff)
+    this.loop = new ClaimLoop(ports, this.queue, this.#preparer, this.backoff)
+    this.#preparer.onFree(() => this.loop.nudge())
+    this.#sweeper = new Sweeper(ports)
+    const told = (claim: ClaimRecord) => void this.#sweeper.told(claim)
+    this.waits = new Waits(ports, this.queue, this.loop, told)
+    this.reports = new Reports(ports, told)
+    this.beats = new Beats(ports, this.loop, (claim) => {
+      if (claim.owner === null || !claim.delivered) return
+      const why =
+        claim.lost === 'cancelled' ? 'was cancelled in Scrum4Me' : 'is no longer held by this session'
+      notice(
+        claim.owner.key,
+        `Job ${claim.identity.jobId} ${why}. Stop working on it; its worktree is saved before it is removed.`,
+      )
+    })
+  }
+
+  async start(): Promise<void> {
+    const { book, sessions } = this.#ports
+    for (const claim of book.all()) {
+      if (claim.owner !== null) sessions.restore(claim.owner)
+      // A crash in the middle of preparing: whoever asks next gets it, else it is released.
+      if (claim.state === 'preparing') await book.change(claim, { state: 'undelivered' })
+    }
+    await this.#sweeper.start()
+  }
+
+  async stop(): Promise<void> {
+    await this.loop.stop()
+    await this.#preparer.stop()
+    await this.#sweeper.stop()
+  }
+
+  /** The answer with a job was received: from now on asking again is `resumed`. */
+  async delivered(session: Session, jobId: string): Promise<void> {
+    const claim = this.#ports.book.get(jobId)
+    if (claim?.state !== 'held' || claim.delivered || claim.owner?.key !== session.ref.key) return
+    await this.#ports.book.change(claim, { delivered: true })
+  }
+
+  /** The answer with a job did not reach its session (contract 4, Undelivered). */
+  async undelivered(session: Session, jobId: string): Promise<void> {
+    const { book } = this.#ports
+    await book.exclusive(jobId, async () => {
+      const claim = book.get(jobId)
+      // Told before, or reported on already: this answer was a repetition and its loss changes nothing.
+      if (claim?.state !== 'held' || claim.delivered || claim.running) return
+      if (claim.owner?.key !== session.ref.key) return
+      await book.change(claim, { state: 'undelivered' })
+    })
+    this.loop.nudge()
+  }
+}

@@ -1,0 +1,31 @@
+import { DaemonError } from '../errors.ts'
+import type { ClaimRecord } from '../jobs/claim-record.ts'
+
+/** What a session reads of a claim that is no longer its own, and what becomes of its work. */
+export function lostError(claim: ClaimRecord): DaemonError {
+  const { jobId } = claim.identity
+  const saved =
+    'Stop working on it. What is in its worktree is saved before the worktree is removed: ' +
+    `\`scrum4me-daemon worktrees restore ${jobId}\` brings it back. Call wait_for_job for the next job.`
+  switch (claim.lost) {
+    case 'cancelled':
+      return new DaemonError('JOB_CANCELLED', `Job ${jobId} was cancelled in Scrum4Me`, saved)
+    case 'gone':
+      return new DaemonError('OWNERSHIP_LOST', `Job ${jobId} was deleted in Scrum4Me`, saved)
+    default:
+      return new DaemonError(
+        'OWNERSHIP_LOST',
+        `Job ${jobId} is no longer this session's: its lease ran out or it was released, and it is open to other workers`,
+        saved,
+      )
+  }
+}
+
+/** A job that was never this session's, or of which nothing is remembered here. */
+export function notYours(jobId: string): DaemonError {
+  return new DaemonError(
+    'OWNERSHIP_LOST',
+    `Job ${jobId} is not held by this session; nothing was changed`,
+    'Only the session that a job was given to reports on it. Call wait_for_job to get a job.',
+  )
+}

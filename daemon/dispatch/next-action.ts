@@ -1,0 +1,18 @@
+import type { Sql } from '../db/sql.ts'
+import { queuedProducts } from '../jobs/read.ts'
+import type { Session } from '../sessions/session.ts'
+import type { DispatchPorts } from './ports.ts'
+
+/** `wait_for_job_again` while a job exists that this session could claim, else `queue_empty` (contract 6). */
+export async function nextAction(
+  ports: DispatchPorts,
+  session: Session,
+  userId: string,
+  sql: Sql = ports.sql,
+): Promise<'wait_for_job_again' | 'queue_empty'> {
+  const [queued, roots] = await Promise.all([
+    queuedProducts(sql, userId, []),
+    ports.roots.known(session.hello?.repoRoots ?? {}),
+  ])
+  return queued.some((product) => roots.has(product.productId)) ? 'wait_for_job_again' : 'queue_empty'
+}

@@ -1,0 +1,36 @@
+import type { Caller } from '../backlog/backlog.ts'
+import type { RepoRoots } from '../config/repo-roots.ts'
+import type { Sql } from '../db/sql.ts'
+import type { JobMarker } from '../jobs/claim.ts'
+import type { ClaimBook } from '../jobs/claim-book.ts'
+import type { Logger } from '../logger.ts'
+import type { SessionRegistry } from '../sessions/registry.ts'
+import type { Worktrees } from '../worktrees/worktrees.ts'
+
+/** What every part of the dispatch works with; built once in daemon.ts. */
+export interface DispatchPorts {
+  /** The core connection: claims, leases, reports. */
+  readonly sql: Sql
+  readonly authority: Authority
+  readonly book: ClaimBook
+  readonly sessions: SessionRegistry
+  readonly worktrees: Worktrees
+  readonly roots: RepoRoots
+  readonly instanceId: string
+  readonly settings: {
+    readonly leaseSeconds: number
+    readonly graceSeconds: number
+    readonly minFreeDiskBytes: number
+  }
+  /** Columns by which the database marks jobs for others. */
+  markers(): readonly JobMarker[]
+  readonly logger: Logger
+}
+
+/** Whether we may act, and as whom. */
+export interface Authority {
+  /** The caller, as soon as the database answers and the token is valid; throws what stands in the way. */
+  ready(timeoutMs: number): Promise<Caller>
+  /** Null: not now. */
+  current(): Caller | null
+}

@@ -1,0 +1,205 @@
+import { DaemonError, messageOf, toDaemonError } from '../errors.ts'
+import { attach } from '../jobs/attach.ts'
+import type { ClaimedJob } from '../jobs/claim.ts'
+import type { ClaimRecord } from '../jobs/claim-record.ts'
+import { fail, release } from '../jobs/release.ts'
+import type { JobBackoff } from './job-backoff.ts'
+import type { DispatchPorts } from './ports.ts'
+import type { Waiter, WaitQueue } from './waiter.ts'
+
+/**
+ * Turns a claim into an answer: makes the worktree, attaches branch and base commit, hands it to the
+ * session. Runs beside the claim loop, one job after the other per job id, never one job after another.
+ */
+export class Preparer {
+  readonly #ports: DispatchPorts
+  readonly #queue: WaitQueue
+  readonly #backoff: JobBackoff
+  readonly #running = new Set<Promise<void>>()
+  readonly #abort = new AbortController()
+  #nudge: () => void = () => undefined
+
+  constructor(ports: DispatchPorts, queue: WaitQueue, jobBackoff: JobBackoff) {
+    this.#ports = ports
+    this.#queue = queue
+    this.#backoff = jobBackoff
+  }
+
+  /** Whom to tell when a claim or a waiter has become free again. */
+  onFree(nudge: () => void): void {
+    this.#nudge = nudge
+  }
+
+  /** A job just claimed, for the waiter that stood in line. */
+  begin(claimed: ClaimedJob, userId: string, repoRoot: string, waiter: Waiter): void {
+    const before = this.#ports.book.get(claimed.identity.jobId)
+    const claim: ClaimRecord = {
+      identity: claimed.identity,
+      state: 'preparing',
+      since: new Date().toISOString(),
+      userId,
+      productId: claimed.productId,
+      taskLabel: String(claimed.task?.code ?? claimed.taskId),
+      repoRoot,
+      owner: waiter.session.ref,
+      // Released here after a session's grace: its worktree is still there and is handed over.
+      delivered: before?.state === 'released' && before.delivered,
+      running: false,
+      worktree: null,
+      answer: {
+        job_id: claimed.identity.jobId,
+        attempt: claimed.attempt,
+        task: claimed.task,
+        story: claimed.story,
+        pbi: claimed.pbi,
+        sprint: claimed.sprint,
+        product: claimed.product,
+        plan_snapshot: claimed.planSnapshot,
+      },
+      releasedAt: null,
+      report: null,
+      result: null,
+      lost: null,
+    }
+    const stored = this.#ports.book.add(claim)
+    this.#run(claim, waiter, stored)
+  }
+
+  /** A claim that is here already (undelivered, orphaned), for the next waiter. */
+  hand(claim: ClaimRecord, waiter: Waiter): void {
+    const { book } = this.#ports
+    const stored = book.change(claim, { state: 'preparing', owner: waiter.session.ref })
+    this.#run(claim, waiter, stored)
+  }
+
+  /** Resolves when nothing is being prepared any more; git is told to end early. */
+  async stop(): Promise<void> {
+    this.#abort.abort()
+    await Promise.allSettled(this.#running)
+  }
+
+  #run(claim: ClaimRecord, waiter: Waiter, stored: Promise<unknown>): void {
+    waiter.assigned = true
+    const { book, logger } = this.#ports
+    const { jobId } = claim.identity
+    const work = book
+      .exclusive(jobId, async () => {
+        await stored
+        await this.#prepare(claim, waiter)
+      })
+      .catch((error: unknown) => {
+        logger.error({ job: jobId, err: messageOf(error) }, 'preparing a claim failed')
+        waiter.fail(toDaemonError(error))
+      })
+      .finally(() => {
+        this.#running.delete(work)
+        // Whatever came of it: a waiter without an answer stands in line again.
+        waiter.assigned = false
+        if (!waiter.settled || book.get(jobId)?.state === 'undelivered') this.#nudge()
+      })
+    this.#running.add(work)
+  }
+
+  async #prepare(given: ClaimRecord, waiter: Waiter): Promise<void> {
+    const { book, sql, worktrees, logger } = this.#ports
+    const claim = book.get(given.identity.jobId)
+    if (claim?.identity.claimedAt !== given.identity.claimedAt || claim.state !== 'preparing') return
+    if (claim.answer.task === null || claim.answer.story === null) {
+      await fail(sql, claim.identity, 'Its task or story is gone from the backlog.')
+      await book.forget(claim)
+      return
+    }
+    const prepare = await this.#ports.roots.preparation(claim.productId)
+    let made: Awaited<ReturnType<typeof worktrees.create>>
+    try {
+      made = await worktrees.create({
+        jobId: claim.identity.jobId,
+        repoRoot: claim.repoRoot,
+        sshAuthSock: waiter.session.hello?.sshAuthSock ?? null,
+        signal: this.#abort.signal,
+        ...(prepare === undefined ? {} : { prepare }),
+      })
+    } catch (error) {
+      await this.#failedHere(claim, waiter, error)
+      return
+    }
+    const attached = await attach(sql, claim.identity, made).catch((error: unknown) => {
+      logger.warn({ job: claim.identity.jobId, err: messageOf(error) }, 'could not attach the worktree')
+      return null
+    })
+    if (attached === null) {
+      // The database went away in between: the claim stays here, and the next waiter tries again.
+      await book.change(claim, { state: 'undelivered' })
+      waiter.fail(unavailable(claim.identity.jobId))
+      return
+    }
+    if (!attached) {
+      await book.change(claim, { state: 'lost', lost: 'taken' })
+      return
+    }
+    this.#backoff.succeeded(claim.identity.jobId)
+    const resumed = claim.delivered || made.reused
+    const ready = await book.change(claim, {
+      worktree: { path: made.path, branch: made.branch, baseSha: made.baseSha },
+      answer: {
+        ...claim.answer,
+        worktree_path: made.path,
+        branch_name: made.branch,
+        base_sha: made.baseSha,
+        base_fetched: made.baseFetched,
+        warnings: made.warnings,
+      },
+    })
+    if (ready !== undefined) await this.#deliver(ready, waiter, resumed)
+  }
+
+  async #deliver(claim: ClaimRecord, first: Waiter, resumed: boolean): Promise<void> {
+    const { book } = this.#ports
+    // The call it was made for may be over; a newer one of the same session takes it.
+    const waiter = first.settled ? this.#queue.of(first.session.ref.key) : first
+    if (waiter === undefined) {
+      await book.change(claim, { state: 'undelivered' })
+      return
+    }
+    // On disk before the answer leaves: after a crash in between, the session's call asks again and gets it.
+    const held = await book.change(claim, { state: 'held', owner: waiter.session.ref })
+    if (held === undefined) return
+    const { jobId } = claim.identity
+    if (!waiter.settle({ kind: 'job', jobId, answer: held.answer, resumed })) {
+      await book.change(held, { state: 'undelivered' })
+    }
+  }
+
+  /** What fails only here leaves the job QUEUED, is told to the waiter once, and rests here. */
+  async #failedHere(claim: ClaimRecord, waiter: Waiter, error: unknown): Promise<void> {
+    const { book, sql, logger } = this.#ports
+    const { jobId } = claim.identity
+    if (this.#abort.signal.aborted) {
+      await book.change(claim, { state: 'undelivered' })
+      return
+    }
+    const problem = toDaemonError(error)
+    const restMs = this.#backoff.failed(jobId)
+    logger.warn(
+      { job: jobId, code: problem.code, err: problem.message, rest_ms: restMs },
+      'no worktree for a claimed job; it goes back to the queue',
+    )
+    if (claim.delivered) {
+      // A session worked on it before: its worktree must not be given up because git failed just now.
+      await book.change(claim, { state: 'undelivered' })
+    } else {
+      const released = await release(sql, claim.identity).catch(() => undefined)
+      if (released === undefined) await book.change(claim, { state: 'undelivered' })
+      else await book.forget(claim)
+    }
+    waiter.fail(problem)
+  }
+}
+
+function unavailable(jobId: string): DaemonError {
+  return new DaemonError(
+    'DATABASE_UNAVAILABLE',
+    `The database went away while job ${jobId} was being prepared; the claim is kept here`,
+    'Call wait_for_job again; `scrum4me-daemon status` tells when the database is back.',
+  )
+}

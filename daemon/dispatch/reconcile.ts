@@ -1,0 +1,61 @@
+import { LEASED } from '../jobs/claim-record.ts'
+import { readJobs } from '../jobs/read.ts'
+import type { DispatchPorts } from './ports.ts'
+
+/** How long the worktree of a job that was released here waits for the job to come back, ms. */
+const KEEP_RELEASED_MS = 24 * 3600_000
+const TERMINAL = new Set(['DONE', 'FAILED', 'CANCELLED', 'SKIPPED'])
+
+export type WorktreeVerdict =
+  | { readonly action: 'keep'; readonly reason: string }
+  | { readonly action: 'remove'; readonly branch: 'keep' | 'delete'; readonly reason: string }
+
+/**
+ * What becomes of each job's worktree, decided from what is remembered here and what the database says
+ * (contract 4, the table of endings). A job without a verdict is left alone.
+ */
+export async function judgeWorktrees(
+  ports: DispatchPorts,
+  userId: string,
+  jobIds: string[],
+): Promise<Map<string, WorktreeVerdict>> {
+  const verdicts = new Map<string, WorktreeVerdict>()
+  const rows = new Map((await readJobs(ports.sql, userId, jobIds)).map((row) => [row.id, row]))
+  for (const jobId of jobIds) {
+    const claim = ports.book.get(jobId)
+    if (claim !== undefined && (LEASED.has(claim.state) || claim.state === 'lost')) {
+      verdicts.set(jobId, { action: 'keep', reason: `the job is ${claim.state} here` })
+      continue
+    }
+    const row = rows.get(jobId)
+    // Not a job of this user, or deleted: nothing proves that it is ours to judge.
+    if (row === undefined) continue
+    verdicts.set(jobId, verdictOf(row.status, row.workerInstanceId === ports.instanceId, claim))
+  }
+  return verdicts
+}
+
+function verdictOf(
+  status: string,
+  claimedHere: boolean,
+  claim:
+    | { state: string; since: string; report: { status: string; branch: string | null } | null }
+    | undefined,
+): WorktreeVerdict {
+  if (TERMINAL.has(status)) {
+    const keep = status === 'DONE' && (claim === undefined || (claim.report?.branch ?? null) !== null)
+    return { action: 'remove', branch: keep ? 'keep' : 'delete', reason: `the job is ${status}` }
+  }
+  if (status === 'QUEUED') {
+    const age = claim === undefined ? 0 : Date.now() - Date.parse(claim.since)
+    return age > KEEP_RELEASED_MS
+      ? { action: 'remove', branch: 'keep', reason: 'released more than 24 h ago' }
+      : {
+          action: 'keep',
+          reason: 'the job waits in the queue; its worktree is handed over if it is claimed here again',
+        }
+  }
+  return claimedHere
+    ? { action: 'keep', reason: 'claimed under this machine’s name' }
+    : { action: 'remove', branch: 'delete', reason: 'another worker has the job' }
+}

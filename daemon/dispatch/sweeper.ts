@@ -1,0 +1,119 @@
+import { messageOf } from '../errors.ts'
+import type { ClaimRecord } from '../jobs/claim-record.ts'
+import { release } from '../jobs/release.ts'
+import type { Service } from '../lifecycle/service.ts'
+import type { DispatchPorts } from './ports.ts'
+
+const EVERY_MS = 1000
+/** Contract 4: an undelivered claim is given on or released within 15 s; the rest is for the database. */
+const UNDELIVERED_MS = 10_000
+const REMEMBER_REPORTED_MS = 24 * 3600_000
+
+/**
+ * Time's part in a claim's life: undelivered claims that nobody took, held claims whose session's grace
+ * is over, lost claims whose session knows or is gone, reports nobody will ask for again.
+ */
+export class Sweeper implements Service {
+  readonly name = 'sweeper'
+  readonly #ports: DispatchPorts
+  #timer: NodeJS.Timeout | undefined
+  #running: Promise<void> = Promise.resolve()
+  #stopped = false
+
+  constructor(ports: DispatchPorts) {
+    this.#ports = ports
+  }
+
+  async start(): Promise<void> {
+    this.#schedule()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    await this.#running
+  }
+
+  /** The session read that its claim is lost; its worktree may go. */
+  async told(claim: ClaimRecord): Promise<void> {
+    await this.#ports.book.exclusive(claim.identity.jobId, () => this.#cleanUp(claim)).catch(() => undefined)
+  }
+
+  #schedule(): void {
+    if (this.#stopped) return
+    this.#timer = setTimeout(() => {
+      this.#running = this.#sweep().finally(() => this.#schedule())
+    }, EVERY_MS)
+  }
+
+  async #sweep(): Promise<void> {
+    for (const claim of this.#ports.book.all()) {
+      if (this.#stopped) return
+      if (!this.#isDue(claim) || this.#ports.book.isBusy(claim.identity.jobId)) continue
+      try {
+        await this.#ports.book.exclusive(claim.identity.jobId, () => this.#act(claim))
+      } catch (error) {
+        // The database is away; the claim keeps its state and the next sweep tries again.
+        this.#ports.logger.debug({ job: claim.identity.jobId, err: messageOf(error) }, 'sweep failed')
+      }
+    }
+  }
+
+  #isDue(claim: ClaimRecord): boolean {
+    const age = Date.now() - Date.parse(claim.since)
+    switch (claim.state) {
+      case 'undelivered':
+        return age > UNDELIVERED_MS
+      case 'held':
+        return this.#goneFor(claim) > this.#ports.settings.graceSeconds * 1000
+      case 'lost':
+        return !claim.delivered || this.#goneFor(claim) > 0
+      case 'reported':
+        return age > REMEMBER_REPORTED_MS
+      default:
+        return false
+    }
+  }
+
+  /** ms since the owner vanished; 0 while it is connected. */
+  #goneFor(claim: ClaimRecord): number {
+    if (claim.owner === null) return Number.POSITIVE_INFINITY
+    const session = this.#ports.sessions.get(claim.owner.key)
+    if (session === undefined) return Number.POSITIVE_INFINITY
+    return session.goneAt === null ? 0 : Date.now() - session.goneAt
+  }
+
+  async #act(seen: ClaimRecord): Promise<void> {
+    const { book, sql, logger } = this.#ports
+    const claim = book.get(seen.identity.jobId)
+    // Somebody moved it while this step waited its turn.
+    if (claim === undefined || claim.state !== seen.state || !this.#isDue(claim)) return
+    if (claim.state === 'reported') return book.forget(claim)
+    if (claim.state === 'lost') return this.#cleanUp(claim)
+    if (this.#ports.authority.current() === null) return
+    const releasedAt = await release(sql, claim.identity)
+    if (releasedAt === null) {
+      await book.change(claim, { state: 'lost', lost: 'taken' })
+      return
+    }
+    logger.info({ job: claim.identity.jobId, was: claim.state }, 'released a claim without a session')
+    if (claim.delivered || claim.state === 'held') {
+      await book.change(claim, { state: 'released', releasedAt })
+      return
+    }
+    // Nobody ever saw this job here: its fresh worktree is of no use to anybody.
+    await this.#ports.worktrees.remove({ jobId: claim.identity.jobId, branch: 'delete' })
+    await book.forget(claim)
+  }
+
+  async #cleanUp(claim: ClaimRecord): Promise<void> {
+    const { book, worktrees, logger } = this.#ports
+    if (book.get(claim.identity.jobId)?.identity.claimedAt !== claim.identity.claimedAt) return
+    const removed = await worktrees.remove({ jobId: claim.identity.jobId, branch: 'delete' })
+    logger.info(
+      { job: claim.identity.jobId, worktree: removed.outcome, saved: removed.salvageRef },
+      'cleaned up after a lost claim',
+    )
+    await book.forget(claim)
+  }
+}

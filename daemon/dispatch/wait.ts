@@ -1,0 +1,76 @@
+import type { ClaimRecord } from '../jobs/claim-record.ts'
+import type { Session } from '../sessions/session.ts'
+import type { ClaimLoop } from './claim-loop.ts'
+import { lostError } from './lost.ts'
+import { isOwner } from './ownership.ts'
+import type { DispatchPorts } from './ports.ts'
+import { Waiter, type WaitOutcome, type WaitQueue } from './waiter.ts'
+
+/** A claim found just before the deadline may still finish its worktree, ms. */
+const PREPARING_EXTRA_MS = 8_000
+/** How long a call waits for a database that is away, ms (issue: calls wait up to 10 s). */
+export const DATABASE_WAIT_MS = 10_000
+
+export interface WaitRequest {
+  readonly productId: string | null
+  readonly waitMs: number
+  readonly signal: AbortSignal
+}
+
+/** The waiting side of `wait_for_job`: one job a session, a newer wait replaces an older one. */
+export class Waits {
+  readonly #ports: DispatchPorts
+  readonly #queue: WaitQueue
+  readonly #loop: ClaimLoop
+  readonly #told: (claim: ClaimRecord) => void
+
+  constructor(ports: DispatchPorts, queue: WaitQueue, loop: ClaimLoop, told: (claim: ClaimRecord) => void) {
+    this.#ports = ports
+    this.#queue = queue
+    this.#loop = loop
+    this.#told = told
+  }
+
+  /** Throws the contract's errors; a cancelled call's promise stays for the SDK to drop. */
+  async wait(session: Session, request: WaitRequest): Promise<WaitOutcome> {
+    const { book, authority } = this.#ports
+    const lost = book.inState('lost').find((claim) => isOwner(claim, session) && claim.delivered)
+    if (lost !== undefined) {
+      this.#told(lost)
+      throw lostError(lost)
+    }
+    const held = book.heldBy(session.ref.key)
+    // Even with the database away: what the session holds it may be told.
+    if (held !== undefined) return this.#again(session, held)
+    await authority.ready(Math.min(DATABASE_WAIT_MS, request.waitMs))
+    return this.#inLine(session, request)
+  }
+
+  #again(session: Session, held: ClaimRecord): WaitOutcome {
+    this.#queue.of(session.ref.key)?.settle({ kind: 'timeout', reason: 'replaced' })
+    return { kind: 'job', jobId: held.identity.jobId, answer: held.answer, resumed: true }
+  }
+
+  async #inLine(session: Session, request: WaitRequest): Promise<WaitOutcome> {
+    const waiter = new Waiter(session, request.productId, Date.now())
+    const gone = () => waiter.settle({ kind: 'timeout', reason: 'elapsed' })
+    if (request.signal.aborted) gone()
+    request.signal.addEventListener('abort', gone, { once: true })
+    this.#queue.add(waiter)
+    this.#loop.nudge()
+    let timer = setTimeout(() => {
+      if (!waiter.assigned) {
+        waiter.settle({ kind: 'timeout', reason: 'elapsed' })
+        return
+      }
+      timer = setTimeout(() => waiter.settle({ kind: 'timeout', reason: 'preparing' }), PREPARING_EXTRA_MS)
+    }, request.waitMs)
+    try {
+      return await waiter.outcome
+    } finally {
+      clearTimeout(timer)
+      request.signal.removeEventListener('abort', gone)
+      this.#queue.remove(waiter)
+    }
+  }
+}

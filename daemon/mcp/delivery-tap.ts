@@ -1,0 +1,104 @@
+import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
+import type { JSONRPCMessage, RequestId } from '@modelcontextprotocol/sdk/types.js'
+
+/** A cancellation this long after the answer still says that nobody took it (contract 4), ms. */
+const WINDOW_MS = 2_000
+
+interface Delivery {
+  written: boolean
+  /** The client answered a ping that we sent after the answer: what came before it has arrived. */
+  reached: boolean
+  timer: NodeJS.Timeout | undefined
+  settle(received: boolean): void
+}
+
+/**
+ * Stands between the SDK's server and its transport and tells whether an answer was received:
+ *
+ *   expected ── answer written ──▶ written ── 2 s, or another message of the client ──▶ received
+ *      │ cancelled, closed                │ cancelled; closed before the client was reached
+ *      └──────────────▶ not received ◀────┘
+ *
+ * A cancellation that comes later changes nothing: clients send them for calls completed long ago.
+ */
+export class DeliveryTap implements Transport {
+  onmessage?: Transport['onmessage']
+  onclose?: (() => void) | undefined
+  onerror?: ((error: Error) => void) | undefined
+  readonly #inner: Transport
+  readonly #deliveries = new Map<RequestId, Delivery>()
+  #ping: () => Promise<unknown> = () => Promise.resolve()
+
+  constructor(inner: Transport) {
+    this.#inner = inner
+  }
+
+  /** How to ask the client for a sign of life. */
+  usePing(ping: () => Promise<unknown>): void {
+    this.#ping = ping
+  }
+
+  async start(): Promise<void> {
+    this.#inner.onmessage = (message: JSONRPCMessage) => {
+      this.#incoming(message)
+      this.onmessage?.(message)
+    }
+    this.#inner.onclose = () => {
+      for (const delivery of this.#deliveries.values()) delivery.settle(delivery.written && delivery.reached)
+      this.onclose?.()
+    }
+    this.#inner.onerror = (error) => this.onerror?.(error)
+    await this.#inner.start()
+  }
+
+  async send(message: JSONRPCMessage): Promise<void> {
+    const delivery = 'id' in message && !('method' in message) ? this.#of(message.id) : undefined
+    await this.#inner.send(message)
+    if (delivery === undefined) return
+    delivery.written = true
+    delivery.timer = setTimeout(() => delivery.settle(true), WINDOW_MS)
+    this.#ping().then(
+      () => {
+        delivery.reached = true
+      },
+      () => undefined,
+    )
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close()
+  }
+
+  /** Resolves once with whether the answer to this request was received by its client. */
+  expect(requestId: RequestId): Promise<boolean> {
+    return new Promise((resolve) => {
+      const delivery: Delivery = {
+        written: false,
+        reached: false,
+        timer: undefined,
+        settle: (received) => {
+          clearTimeout(delivery.timer)
+          if (this.#deliveries.get(requestId) === delivery) this.#deliveries.delete(requestId)
+          resolve(received)
+        },
+      }
+      this.#deliveries.set(requestId, delivery)
+    })
+  }
+
+  #of(id: RequestId | undefined): Delivery | undefined {
+    return id === undefined ? undefined : this.#deliveries.get(id)
+  }
+
+  #incoming(message: JSONRPCMessage): void {
+    if (this.#deliveries.size === 0 || !('method' in message)) return
+    if (message.method === 'notifications/cancelled') {
+      const id = message.params?.requestId
+      if (typeof id !== 'string' && typeof id !== 'number') return
+      this.#deliveries.get(id)?.settle(false)
+      return
+    }
+    // Any other message of this client ends the time in which a cancellation still counts.
+    for (const delivery of this.#deliveries.values()) if (delivery.written) delivery.settle(true)
+  }
+}

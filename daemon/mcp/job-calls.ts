@@ -1,0 +1,92 @@
+import type { Dispatch } from '../dispatch/dispatch.ts'
+import { DaemonError } from '../errors.ts'
+import type { CleanedWorktree, JobCalls, OmittedTool } from '../tools/job-calls.ts'
+import type { StatusReport } from '../wire/status-report.ts'
+import type { CallSite } from './session-host.ts'
+
+/** Progress while a call waits: at least every 15 s (contract 6). */
+const PROGRESS_MS = 10_000
+/** Claude Code moves a call to the background after two minutes; others give up after one. */
+const DEFAULT_SECONDS = { claudeCode: 110, other: 50 }
+
+export interface JobCallServices {
+  readonly dispatch: Dispatch
+  cleanUp(): Promise<Record<'removed' | 'kept' | 'skipped', CleanedWorktree[]>>
+  status(): Promise<StatusReport>
+  omittedTools(): readonly OmittedTool[]
+}
+
+/** The job tools' view of the dispatch, for one call of one session. */
+export function jobCalls(services: JobCallServices, site: CallSite): JobCalls {
+  const { dispatch } = services
+  return {
+    async wait({ productId, waitSeconds }) {
+      const client = site.session.hello?.clientName ?? ''
+      const seconds =
+        waitSeconds ?? (/claude.?code/i.test(client) ? DEFAULT_SECONDS.claudeCode : DEFAULT_SECONDS.other)
+      const waiting = setInterval(() => site.progress('Waiting for a job'), PROGRESS_MS)
+      try {
+        const outcome = await dispatch.waits.wait(site.session, {
+          productId,
+          waitMs: seconds * 1000,
+          signal: site.signal,
+        })
+        if (outcome.kind === 'timeout') return timeoutAnswer(outcome.reason, dispatch.loop.paused)
+        watchDelivery(dispatch, site, outcome.jobId)
+        return { ...outcome.answer, status: 'claimed', resumed: outcome.resumed }
+      } finally {
+        clearInterval(waiting)
+      }
+    },
+    report: (input) => dispatch.reports.report(site.session, input),
+    async heartbeat(jobId) {
+      const claim = await dispatch.reports.heartbeat(site.session, jobId)
+      return { jobId, leaseUntil: dispatch.beats.leaseUntil(claim.identity.jobId) }
+    },
+    cleanUp: services.cleanUp,
+    async status() {
+      return { ...(await services.status()), missing_tools: services.omittedTools() }
+    },
+  }
+}
+
+/** A cancelled call's answer is dropped by the SDK and never written: that counts as not received, too. */
+function watchDelivery(dispatch: Dispatch, site: CallSite, jobId: string): void {
+  if (site.signal.aborted) {
+    void dispatch.undelivered(site.session, jobId)
+    return
+  }
+  void site.answerReceived().then((received) => {
+    if (received) return dispatch.delivered(site.session, jobId)
+    return dispatch.undelivered(site.session, jobId)
+  })
+}
+
+function timeoutAnswer(
+  reason: 'elapsed' | 'replaced' | 'preparing',
+  paused: boolean,
+): Record<string, unknown> {
+  if (reason === 'preparing') {
+    return { status: 'timeout', message: 'A job is being prepared for you. Call wait_for_job again now.' }
+  }
+  if (reason === 'replaced') {
+    return {
+      status: 'timeout',
+      message: 'A newer wait_for_job of this session took over.',
+      next_action: 'queue_empty',
+    }
+  }
+  const message = paused
+    ? 'Claiming is paused on this machine (`scrum4me-daemon resume` ends that). Call wait_for_job again to keep listening, or stop.'
+    : 'No job came. Call wait_for_job again to keep listening, or stop.'
+  return { status: 'timeout', message, next_action: 'queue_empty' }
+}
+
+/** What a mutation answers that a crash of the daemon cut off. */
+export function outcomeUnknown(tool: string): DaemonError {
+  return new DaemonError(
+    'OUTCOME_UNKNOWN',
+    `The daemon was cut off while ${tool} ran, so whether it took effect is unknown; it was not run again`,
+    'Look whether it did (get_claude_context shows stories and tasks, check_queue_empty the jobs, list_open_questions the questions) before you call it again.',
+  )
+}

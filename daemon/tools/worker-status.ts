@@ -1,0 +1,31 @@
+import { z } from 'zod'
+import { defineTool } from './tool.ts'
+
+const PART = z.record(z.string(), z.unknown())
+
+const OUTPUT = z.object({
+  state: z.string().describe('healthy, degraded, starting or draining.'),
+  problems: z.array(PART).describe('What is wrong: code, message, remedy.'),
+  daemon: PART.nullable().describe('Version, pid, uptime, supervisor, home.'),
+  presence: PART.nullable().describe('Whether this machine shows as present, and its last heartbeat.'),
+  database: PART.nullable().describe('Which database, whether it answers, and the state of LISTEN.'),
+  sessions: z.array(PART).describe('Agent sessions connected here and what they do.'),
+  jobs: z.array(PART).describe('Jobs claimed by this machine.'),
+  worktrees: PART.nullable().describe('Worktrees with their size, and saved work.'),
+  queue: PART.nullable().describe('Your unfinished jobs by status.'),
+  missing_tools: z.array(PART).describe('Tools left out of the catalog, and the tables they would need.'),
+})
+
+export const workerStatus = defineTool({
+  name: 'worker_status',
+  title: 'State of this machine’s daemon',
+  description:
+    'Tells how the daemon on this machine is: presence, database, sessions, jobs, worktrees, queue, and each problem with its remedy. Use it when a call failed with a code you do not understand, or when no job comes although one is queued. It changes nothing.',
+  annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  tables: [],
+  input: z.object({}),
+  output: OUTPUT,
+  async call(_input, { jobs }) {
+    return OUTPUT.parse(await jobs.status())
+  },
+})

@@ -1,0 +1,34 @@
+import { lstat } from 'node:fs/promises'
+import { DaemonError } from '../errors.ts'
+
+/**
+ * A Unix socket's access control is its directory: real, owned by this user, closed to all others.
+ * Daemon, CLI and shim each check it before they trust what lies in it.
+ * Throws PERMISSION_DENIED; file system errors (ENOENT) pass through.
+ */
+export async function checkPrivateDirectory(directory: string): Promise<void> {
+  const stat = await lstat(directory)
+  if (!stat.isDirectory()) {
+    throw refusal(directory, 'is no directory', 'Name a real directory, not a link or a file')
+  }
+  const uid = process.getuid?.()
+  if (uid !== undefined && stat.uid !== uid) {
+    throw refusal(
+      directory,
+      `belongs to another user (uid ${stat.uid}, not ${uid})`,
+      `Run as the user who owns it, or set SCRUM4ME_HOME to a directory of your own`,
+    )
+  }
+  if ((stat.mode & 0o077) !== 0) {
+    const mode = (stat.mode & 0o777).toString(8).padStart(4, '0')
+    throw refusal(
+      directory,
+      `is open to other users (mode ${mode})`,
+      `Run: chmod 700 ${JSON.stringify(directory)}`,
+    )
+  }
+}
+
+function refusal(directory: string, fault: string, remedy: string): DaemonError {
+  return new DaemonError('PERMISSION_DENIED', `${directory} ${fault}; nothing was changed`, remedy)
+}

@@ -1,0 +1,66 @@
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+
+export interface ProcessInfo {
+  readonly pid: number
+  readonly parent: number
+  /** Opaque; with the pid it names one process for good: a recycled pid has another one. */
+  readonly startedAt: string
+  /** Command line, argument by argument where the platform tells them apart. */
+  readonly command: readonly string[]
+}
+
+/** A running process as the kernel knows it, or null when there is none (zombies count as gone). */
+export async function readProcess(pid: number): Promise<ProcessInfo | null> {
+  return process.platform === 'linux' ? await readProc(pid) : await readPs(pid)
+}
+
+async function readProc(pid: number): Promise<ProcessInfo | null> {
+  try {
+    const [stat, command] = await Promise.all([
+      readFile(`/proc/${pid}/stat`, 'latin1'),
+      readFile(`/proc/${pid}/cmdline`, 'utf8'),
+    ])
+    // The name in parentheses may itself hold spaces and parentheses; what follows the last one is regular.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    const [state, parent] = fields
+    const startedAt = fields[19]
+    if (state === undefined || parent === undefined || startedAt === undefined || /[ZX]/.test(state))
+      return null
+    return {
+      pid,
+      parent: Number(parent),
+      startedAt,
+      command: command.split('\0').filter((word) => word !== ''),
+    }
+  } catch {
+    return null
+  }
+}
+
+function readPs(pid: number): Promise<ProcessInfo | null> {
+  const columns = 'stat=,ppid=,lstart=,command='
+  return new Promise((resolve) => {
+    execFile(
+      'ps',
+      ['-o', columns, '-ww', '-p', String(pid)],
+      { env: { PATH: '/bin:/usr/bin', LC_ALL: 'C' }, timeout: 2_000 },
+      (error, stdout) => resolve(error === null ? parsePs(pid, stdout) : null),
+    )
+  })
+}
+
+/** `S+  123 Mon Nov  2 10:00:00 2026 node /x/y.js`: lstart is always five words. */
+export function parsePs(pid: number, line: string): ProcessInfo | null {
+  const match = /^\s*(\S+)\s+(\d+)\s+((?:\S+\s+){4}\d{4})\s+(.*\S)\s*$/.exec(line)
+  const [, state, parent, startedAt, command] = match ?? []
+  if (state === undefined || parent === undefined || startedAt === undefined || command === undefined)
+    return null
+  if (state.startsWith('Z')) return null
+  return {
+    pid,
+    parent: Number(parent),
+    startedAt: startedAt.replace(/\s+/g, ' '),
+    command: command.split(/\s+/),
+  }
+}

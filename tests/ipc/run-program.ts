@@ -1,0 +1,72 @@
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+import { onTestFinished } from 'vitest'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** Bundles a TypeScript program of the tests so that any Node can run it in a process of its own. */
+export async function compileProgram(source: string): Promise<string> {
+  const directory = join(root, 'node_modules/.cache/scrum4me-tests')
+  await mkdir(directory, { recursive: true })
+  const outfile = join(directory, `${basename(source, '.ts')}-${process.pid}.mjs`)
+  await build({
+    entryPoints: [source],
+    outfile,
+    bundle: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    logLevel: 'silent',
+  })
+  return outfile
+}
+
+/** A child process that is gone when the test is, and whose stdout lines can be awaited. */
+export class Program {
+  readonly child: ChildProcess
+  readonly lines: string[] = []
+  readonly exited: Promise<number | string>
+  #waiting: (() => void)[] = []
+
+  constructor(command: string, args: readonly string[], options: SpawnOptions = {}) {
+    this.child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'], ...options })
+    this.exited = once(this.child, 'exit').then(([code, signal]) => code ?? signal)
+    if (this.child.stdout !== null) {
+      createInterface({ input: this.child.stdout }).on('line', (line) => {
+        this.lines.push(line)
+        for (const wake of this.#waiting.splice(0)) wake()
+      })
+    }
+    void this.exited.then(() => {
+      for (const wake of this.#waiting.splice(0)) wake()
+    })
+    onTestFinished(async () => {
+      this.child.kill('SIGKILL')
+      await this.exited
+    })
+  }
+
+  get pid(): number {
+    return this.child.pid ?? 0
+  }
+
+  /** The first line that matches, now or later; throws when the process ends without one. */
+  async line(pattern: RegExp): Promise<string> {
+    for (;;) {
+      const found = this.lines.find((line) => pattern.test(line))
+      if (found !== undefined) return found
+      if (this.child.exitCode !== null || this.child.signalCode !== null) {
+        throw new Error(
+          `exited ${this.child.exitCode ?? this.child.signalCode} without ${pattern}: ${this.lines.join('\n')}`,
+        )
+      }
+      await new Promise<void>((wake) => this.#waiting.push(wake))
+    }
+  }
+}

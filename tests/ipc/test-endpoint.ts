@@ -1,0 +1,84 @@
+import { Server } from '@modelcontextprotocol/sdk/server/index.js'
+import {
+  CallToolRequestSchema,
+  ListPromptsRequestSchema,
+  ListToolsRequestSchema,
+} from '@modelcontextprotocol/sdk/types.js'
+import { Endpoint, type EndpointLimits, type EndpointOptions } from '../../daemon/ipc/endpoint.ts'
+import type { SessionConnection } from '../../daemon/ipc/session-connection.ts'
+import { delay } from '../../daemon/lifecycle/delay.ts'
+import { createLogger } from '../../daemon/logger.ts'
+import type { Paths } from '../../daemon/paths.ts'
+import { Redactor } from '../../daemon/redact.ts'
+import { VERSION } from '../../daemon/version.ts'
+import { CAPABILITIES, SERVER_INFO } from '../../daemon/wire/mcp.ts'
+
+export interface TestEndpoint {
+  readonly endpoint: Endpoint
+  readonly log: string[]
+  readonly sessions: SessionConnection[]
+  /** Calls as they began: `name` with arguments, in order. */
+  readonly calls: { name: string; args: Record<string, unknown> }[]
+}
+
+export interface TestEndpointOptions
+  extends Partial<Pick<EndpointOptions, 'onControl' | 'onReplaced' | 'onSession'>> {
+  readonly limits?: Partial<EndpointLimits>
+  readonly catalog?: string
+}
+
+/** The real endpoint with a small MCP server per session; no database behind it. */
+export function testEndpoint(paths: Paths, options: TestEndpointOptions = {}): TestEndpoint {
+  const log: string[] = []
+  const sessions: SessionConnection[] = []
+  const calls: TestEndpoint['calls'] = []
+  const redactor = new Redactor()
+  redactor.add('top-secret')
+  const endpoint = new Endpoint({
+    paths,
+    logger: createLogger('info', { write: (line) => void log.push(line) }),
+    redactor,
+    welcome: () => ({ protocol: 1, version: VERSION, pid: process.pid, catalog: options.catalog ?? 'test' }),
+    onSession(connection) {
+      sessions.push(connection)
+      void serve(connection, calls)
+    },
+    onControl: async (request) => ({ echo: request.params, method: request.method }),
+    ...options,
+  })
+  return { endpoint, log, sessions, calls }
+}
+
+/** Tools: echo, big (bytes), progress (count), wait (until cancelled or closed), log, pid. */
+async function serve(connection: SessionConnection, calls: TestEndpoint['calls']): Promise<void> {
+  const server = new Server(SERVER_INFO, { capabilities: CAPABILITIES })
+  server.setRequestHandler(ListToolsRequestSchema, async () => ({
+    tools: [{ name: 'echo', inputSchema: { type: 'object' } }],
+  }))
+  server.setRequestHandler(ListPromptsRequestSchema, async () => ({ prompts: [] }))
+  server.setRequestHandler(CallToolRequestSchema, async (request, extra) => {
+    const args = request.params.arguments ?? {}
+    const { name } = request.params
+    calls.push({ name, args })
+    const text = (value: unknown) => ({ content: [{ type: 'text' as const, text: JSON.stringify(value) }] })
+    if (name === 'big') return { content: [{ type: 'text', text: 'x'.repeat(Number(args.bytes)) }] }
+    if (name === 'pid') return text(process.pid)
+    if (name === 'changed') await server.sendToolListChanged()
+    if (name === 'log') await server.sendLoggingMessage({ level: 'warning', data: args })
+    if (name === 'progress') {
+      const progressToken = request.params._meta?.progressToken
+      for (let progress = 1; progressToken !== undefined && progress <= Number(args.count); progress += 1) {
+        await extra.sendNotification({
+          method: 'notifications/progress',
+          params: { progressToken, progress },
+        })
+      }
+    }
+    if (name === 'wait') {
+      await delay(Number(args.ms ?? 60_000), extra.signal)
+      calls.push({ name: extra.signal.aborted ? 'wait aborted' : 'wait over', args })
+    }
+    return text(args)
+  })
+  await server.connect(connection.transport)
+}
