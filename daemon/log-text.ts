@@ -4,7 +4,9 @@ export function logText(line: string, colour: boolean): string {
   if (record === undefined) return line
   const { level, time, service, msg, ...rest } = record
   const at = typeof time === 'string' ? localTime(time) : ''
-  const name = String(level ?? '').toUpperCase().padEnd(5)
+  const name = String(level ?? '')
+    .toUpperCase()
+    .padEnd(5)
   const from = typeof service === 'string' ? `${service}: ` : ''
   const facts = Object.entries(rest).map(([key, value]) => ` ${key}=${factText(value)}`)
   const text = `${at} ${paint(name, colour)} ${from}${String(msg ?? '')}`

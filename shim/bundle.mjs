@@ -11,7 +11,7 @@ const target = process.argv[2] ?? join(dist, 'shim')
 
 /** What the shim answers while no daemon is there, taken from the very catalog that the daemon serves. */
 async function readAnswers() {
-  const compiled = join(dist, 'daemon/tools/catalog.js')
+  const compiled = join(dist, 'daemon/tools/static-answers.js')
   if (!existsSync(compiled)) return { tools: [], prompts: [], catalog: '' }
   const { staticAnswers } = await import(compiled)
   return staticAnswers()

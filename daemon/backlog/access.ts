@@ -84,6 +84,6 @@ export function missing(entity: string, id: string): DaemonError {
 }
 
 /** PostgreSQL refuses a NUL in a parameter, so no row has such an id. */
-function storable(id: string): boolean {
+export function storable(id: string): boolean {
   return !id.includes('\u0000')
 }

@@ -9,5 +9,6 @@ export interface ActiveJob {
   readonly planSnapshot: string
   /** With the token: the claim's identity (contract 4); every write is conditional on it. */
   readonly instanceId: string
-  readonly claimedAt: Date
+  /** `claimed_at` as PostgreSQL prints it: compared by the database, never parsed. */
+  readonly claimedAt: string
 }

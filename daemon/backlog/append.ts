@@ -49,15 +49,12 @@ function inTurn<T>(
   next: (tx: Transaction) => Promise<Place>,
   insert: (tx: Transaction, place: Place) => Promise<T>,
 ): Promise<T> {
-  return prisma.$transaction(
-    async (tx) => {
-      await tx.$executeRaw`set local lock_timeout = '8s'`
-      const locked = await tx.$executeRaw`select 1 from products where id = ${productId} for no key update`
-      if (locked === 0) throw missing('Product', productId)
-      return insert(tx, await next(tx))
-    },
-    { maxWait: 10_000, timeout: 10_000 },
-  )
+  return prisma.$transaction(async (tx) => {
+    await tx.$executeRaw`set local lock_timeout = '5s'`
+    const locked = await tx.$executeRaw`select 1 from products where id = ${productId} for no key update`
+    if (locked === 0) throw missing('Product', productId)
+    return insert(tx, await next(tx))
+  })
 }
 
 /** Last create of each client. The pool is small: waiting for a lock may occupy one connection, not all. */

@@ -1,14 +1,11 @@
-import { z } from 'zod'
 import { DaemonError } from '../errors.ts'
 import { missing, requireTask, requireWriter } from './access.ts'
 import type { Backlog } from './backlog.ts'
+import { databaseTime } from './database-time.ts'
 import { notify } from './notify.ts'
-import { rowOf } from './rows.ts'
 
 /** A job in one of these is still somebody's to do. */
 export const ACTIVE_JOB = ['QUEUED', 'CLAIMED', 'RUNNING'] as const
-
-const clock = z.object({ now: z.date() })
 
 /**
  * Queues a job for the task in the caller's name and notifies the daemons; CONFLICT if the task has
@@ -19,37 +16,34 @@ export async function dispatchJob(backlog: Backlog, taskId: string): Promise<{ j
   const { prisma, caller } = backlog
   requireWriter(caller)
   const { productId } = await requireTask(backlog, taskId)
-  return prisma.$transaction(
-    async (tx) => {
-      await tx.$executeRaw`set local lock_timeout = '8s'`
-      const locked = await tx.$executeRaw`select 1 from tasks where id = ${taskId} for no key update`
-      if (locked === 0) throw missing('Task', taskId)
-      const active = await tx.claudeJob.findFirst({
-        where: { task_id: taskId, status: { in: [...ACTIVE_JOB] } },
-        select: { id: true, user_id: true },
-      })
-      if (active !== null) throw alreadyActive(active.user_id === caller.userId ? active.id : undefined)
-      const { now } = rowOf(clock, await tx.$queryRaw`select clock_timestamp() at time zone 'utc' as now`)
-      const job = await tx.claudeJob.create({
-        data: {
-          user_id: caller.userId,
-          product_id: productId,
-          task_id: taskId,
-          created_at: now,
-          updated_at: now,
-        },
-        select: { id: true },
-      })
-      await notify(tx, {
-        type: 'claude_job_enqueued',
+  return prisma.$transaction(async (tx) => {
+    await tx.$executeRaw`set local lock_timeout = '5s'`
+    const locked = await tx.$executeRaw`select 1 from tasks where id = ${taskId} for no key update`
+    if (locked === 0) throw missing('Task', taskId)
+    const active = await tx.claudeJob.findFirst({
+      where: { task_id: taskId, status: { in: [...ACTIVE_JOB] } },
+      select: { id: true, user_id: true },
+    })
+    if (active !== null) throw alreadyActive(active.user_id === caller.userId ? active.id : undefined)
+    const now = await databaseTime(tx)
+    const job = await tx.claudeJob.create({
+      data: {
         user_id: caller.userId,
         product_id: productId,
-        job_id: job.id,
-      })
-      return { jobId: job.id }
-    },
-    { maxWait: 10_000, timeout: 10_000 },
-  )
+        task_id: taskId,
+        created_at: now,
+        updated_at: now,
+      },
+      select: { id: true },
+    })
+    await notify(tx, {
+      type: 'claude_job_enqueued',
+      user_id: caller.userId,
+      product_id: productId,
+      job_id: job.id,
+    })
+    return { jobId: job.id }
+  })
 }
 
 /** Names the job only to the user whose job it is. */

@@ -1,10 +1,5 @@
 import type { Changes } from './changes.ts'
 
-interface Waiter {
-  readonly questionId: string
-  readonly wake: () => void
-}
-
 export interface QuestionWatchOptions {
   readonly changes: Changes
   /** Which of these questions are no longer open (answered, cancelled, expired, deleted). One query. */
@@ -13,48 +8,55 @@ export interface QuestionWatchOptions {
   readonly pollMs?: number
 }
 
+/** One waiting call's view of its question. */
+export interface Following {
+  /** Resolves on news since the last call, when the signal aborts, or after `ms`. The caller reads the row. */
+  news(ms: number, signal: AbortSignal): Promise<void>
+  end(): void
+}
+
 /**
  * Wakes tool calls that wait for an answer. One subscription and one poll serve all of them,
  * whatever their number; with nobody waiting there is neither. A notification that carries a
- * waiting question's id, whoever sent it and whatever else it says, wakes its waiters, who then
- * read the row: a notification only nudges.
+ * waiting question's id, whoever sent it and whatever else it says, is news to its waiters: a
+ * notification only nudges, the row says what happened.
  */
 export class QuestionWatch {
   readonly #options: QuestionWatchOptions
   readonly #waiters = new Map<string, Set<Waiter>>()
   #end: (() => void) | undefined
+  #stopped = false
 
   constructor(options: QuestionWatchOptions) {
     this.#options = options
   }
 
-  /** Resolves on news of the question, when the signal aborts, or after `ms`; the caller reads the row. */
-  wait(questionId: string, ms: number, signal: AbortSignal): Promise<void> {
-    if (signal.aborted || ms <= 0) return Promise.resolve()
-    return new Promise((resolve) => {
-      const wake = () => {
-        clearTimeout(timer)
-        signal.removeEventListener('abort', wake)
-        this.#remove(waiter)
-        resolve()
-      }
-      const waiter: Waiter = { questionId, wake }
-      const timer = setTimeout(wake, ms)
-      signal.addEventListener('abort', wake, { once: true })
-      this.#add(waiter)
-    })
+  /** Set by `stop`: from now on nobody waits. */
+  get stopped(): boolean {
+    return this.#stopped
   }
 
-  #add(waiter: Waiter): void {
-    const others = this.#waiters.get(waiter.questionId) ?? new Set()
-    this.#waiters.set(waiter.questionId, others.add(waiter))
+  /** Before the daemon drains: every waiting call answers at once, so that its agent learns the question's id. */
+  stop(): void {
+    this.#stopped = true
+    for (const id of [...this.#waiters.keys()]) this.#wake(id)
+  }
+
+  follow(questionId: string): Following {
+    const waiter = new Waiter()
+    const others = this.#waiters.get(questionId) ?? new Set()
+    this.#waiters.set(questionId, others.add(waiter))
     this.#end ??= this.#begin()
+    return {
+      news: (ms, signal) => waiter.news(ms, signal),
+      end: () => this.#remove(questionId, waiter),
+    }
   }
 
-  #remove(waiter: Waiter): void {
-    const others = this.#waiters.get(waiter.questionId)
+  #remove(questionId: string, waiter: Waiter): void {
+    const others = this.#waiters.get(questionId)
     others?.delete(waiter)
-    if (others?.size === 0) this.#waiters.delete(waiter.questionId)
+    if (others?.size === 0) this.#waiters.delete(questionId)
     if (this.#waiters.size > 0) return
     this.#end?.()
     this.#end = undefined
@@ -88,11 +90,39 @@ export class QuestionWatch {
     try {
       for (const id of await this.#options.settled([...this.#waiters.keys()])) this.#wake(id)
     } catch {
-      // The database is away; the waiter's own read reports it when its time is up.
+      // The database is away: the next poll asks again, and a waiter whose time is up answers what it knows.
     }
   }
 
   #wake(questionId: string): void {
-    for (const waiter of [...(this.#waiters.get(questionId) ?? [])]) waiter.wake()
+    for (const waiter of this.#waiters.get(questionId) ?? []) waiter.wake()
+  }
+}
+
+class Waiter {
+  #missed = false
+  #resolve: (() => void) | undefined
+
+  /** News that comes while nobody waits is kept for the next `news`. */
+  wake(): void {
+    if (this.#resolve === undefined) this.#missed = true
+    else this.#resolve()
+  }
+
+  news(ms: number, signal: AbortSignal): Promise<void> {
+    const missed = this.#missed
+    this.#missed = false
+    if (missed || signal.aborted || ms <= 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', done)
+        this.#resolve = undefined
+        resolve()
+      }
+      const timer = setTimeout(done, ms)
+      signal.addEventListener('abort', done, { once: true })
+      this.#resolve = done
+    })
   }
 }

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
+import type { Prompt } from '@modelcontextprotocol/sdk/types.js'
 import { z } from 'zod'
+import { listPrompts } from './prompts.ts'
 import type { Tool, ToolAnnotations } from './tool.ts'
 
 /** JSON schema of one tool's arguments or result, as MCP wants it. */
@@ -23,15 +25,20 @@ export interface McpToolDescriptor {
 
 export interface Catalog {
   readonly tools: McpToolDescriptor[]
-  /** Changes when and only when `tools` changes. */
+  readonly prompts: Prompt[]
+  /** Changes when and only when `tools` or `prompts` change. */
   readonly hash: string
 }
 
-/** What `tools/list` answers: the tools whose tables the database has. */
+/** What `tools/list` and `prompts/list` answer: of the tools those whose tables the database has. */
 export function catalog(tools: readonly Tool[], missingTables: ReadonlySet<string>): Catalog {
   const listed = tools.filter((tool) => !tool.tables.some((table) => missingTables.has(table))).map(describe)
-  const hash = createHash('sha256').update(JSON.stringify(listed)).digest('hex').slice(0, 16)
-  return { tools: listed, hash }
+  const prompts = listPrompts()
+  const hash = createHash('sha256')
+    .update(JSON.stringify([listed, prompts]))
+    .digest('hex')
+    .slice(0, 16)
+  return { tools: listed, prompts, hash }
 }
 
 function describe(tool: Tool): McpToolDescriptor {

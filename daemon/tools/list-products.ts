@@ -1,17 +1,14 @@
 import { z } from 'zod'
 import { listProducts as list } from '../backlog/list-products.ts'
 import { omit, omitted } from './omitted.ts'
-import { cutText, takeWithin } from './shrink.ts'
+import { takeWithin } from './shrink.ts'
 import { defineTool } from './tool.ts'
-
-/** Room for each of a product's two long texts in a list, bytes. */
-const TEXT_BYTES = 2_000
 
 export const listProducts = defineTool({
   name: 'list_products',
   title: 'List products',
   description:
-    'Lists the products you own or are a member of, newest first, without archived ones. Use it to find the product_id that other tools ask for. Long texts are shortened here; get_claude_context returns one product in full, with its active sprint and next story.',
+    'Lists the products you own or are a member of, newest first, without archived ones. Use it to find the product_id that other tools ask for. Then call get_claude_context, which returns one product with its active sprint and next story.',
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   tables: ['products', 'product_members'],
   input: z.object({}),
@@ -31,12 +28,7 @@ export const listProducts = defineTool({
     omitted,
   }),
   async call(_input, context) {
-    const products = (await list(await context.backlog())).map((product) => ({
-      ...product,
-      description: product.description === null ? null : cutText(product.description, TEXT_BYTES),
-      definition_of_done: cutText(product.definition_of_done, TEXT_BYTES),
-    }))
-    const { kept, left } = takeWithin(products)
+    const { kept, left } = takeWithin(await list(await context.backlog()))
     return {
       products: kept,
       ...omit(left, 'get_claude_context shows any product by its id; archived products are not listed.'),

@@ -19,7 +19,10 @@ export function shrink(value: Record<string, unknown>, maxBytes = MAX_RESULT_BYT
   return isRecord(cut) ? cut : value
 }
 
-/** Entries from the front that fit `maxBytes` of JSON together, at least one; and how many are left out. */
+/**
+ * Entries from the front that fit `maxBytes` of JSON together once `shrink` has cut their texts, at
+ * least one; and how many are left out.
+ */
 export function takeWithin<T>(
   entries: readonly T[],
   maxBytes = MAX_RESULT_BYTES / 2,
@@ -27,7 +30,7 @@ export function takeWithin<T>(
   const kept: T[] = []
   let bytes = 0
   for (const entry of entries) {
-    bytes += jsonBytes(entry) + 1
+    bytes += jsonBytes(cutTexts(entry, KEEP_BYTES)) + 1
     if (bytes > maxBytes && kept.length > 0) break
     kept.push(entry)
   }

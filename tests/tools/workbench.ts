@@ -61,7 +61,10 @@ export async function workbench(options: { pollMs?: number; db?: TestDatabase } 
   const db = options.db ?? (await testDatabase())
   const pool = new pg.Pool({ connectionString: db.url, max: 3 })
   pool.on('error', () => undefined)
-  const prisma = new PrismaClient({ adapter: new PrismaPg(pool) })
+  const prisma = new PrismaClient({
+    adapter: new PrismaPg(pool),
+    transactionOptions: { maxWait: 8_000, timeout: 9_000 },
+  })
   const listener = new pg.Client({ connectionString: db.url })
   listener.on('error', () => undefined)
   await listener.connect()
@@ -119,6 +122,7 @@ function makeAgent(bench: Bench, log: Logger, caller: Caller): Agent {
     repoRoot: async (productId) => bench.repoRoots.get(productId) ?? null,
     git: gitForTests,
     jobs: noJobs,
+    jobs: noJobs,
     signal: options.signal ?? new AbortController().signal,
     progress: options.progress ?? (() => undefined),
     log,
@@ -146,6 +150,19 @@ function makeAgent(bench: Bench, log: Logger, caller: Caller): Agent {
       return textOf(result)
     },
   }
+}
+
+/** The job tools are tested with the dispatch they call. */
+const noJobs: ToolContext['jobs'] = {
+  wait: unexpected,
+  report: unexpected,
+  heartbeat: unexpected,
+  cleanUp: unexpected,
+  status: unexpected,
+}
+
+function unexpected(): Promise<never> {
+  return Promise.reject(new Error('no dispatch here'))
 }
 
 /** What the daemon's `backlog()` does with a revoked token. */

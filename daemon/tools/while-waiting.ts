@@ -1,0 +1,22 @@
+import type { ToolContext } from './context.ts'
+
+/** Under the contract's 15 s, with room for a busy machine. */
+const PROGRESS_MS = 10_000
+
+/** Runs something long and sends progress now and then, at least every 15 s, until it ends. */
+export async function whileWaiting<T>(
+  context: Pick<ToolContext, 'progress'>,
+  what: string,
+  work: () => Promise<T>,
+  everyMs = PROGRESS_MS,
+): Promise<T> {
+  const begin = performance.now()
+  const timer = setInterval(() => {
+    context.progress(`${what}, ${Math.round((performance.now() - begin) / 1_000)} s so far.`)
+  }, everyMs)
+  try {
+    return await work()
+  } finally {
+    clearInterval(timer)
+  }
+}
