@@ -122,7 +122,6 @@ function makeAgent(bench: Bench, log: Logger, caller: Caller): Agent {
     repoRoot: async (productId) => bench.repoRoots.get(productId) ?? null,
     git: gitForTests,
     jobs: noJobs,
-    jobs: noJobs,
     signal: options.signal ?? new AbortController().signal,
     progress: options.progress ?? (() => undefined),
     log,
@@ -203,13 +202,4 @@ function checkShape(name: string, result: CallToolResult): void {
 export function textOf(result: CallToolResult): string {
   const [block] = result.content
   return block?.type === 'text' ? block.text : ''
-}
-
-/** The job tools are tested through the daemon, where claims are real. */
-const noJobs: ToolContext['jobs'] = {
-  wait: () => Promise.reject(new Error('no dispatch here')),
-  report: () => Promise.reject(new Error('no dispatch here')),
-  heartbeat: () => Promise.reject(new Error('no dispatch here')),
-  cleanUp: () => Promise.reject(new Error('no dispatch here')),
-  status: () => Promise.reject(new Error('no dispatch here')),
 }
