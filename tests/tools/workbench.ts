@@ -122,7 +122,6 @@ function makeAgent(bench: Bench, log: Logger, caller: Caller): Agent {
     repoRoot: async (productId) => bench.repoRoots.get(productId) ?? null,
     git: gitForTests,
     jobs: noJobs,
-    jobs: noJobs,
     signal: options.signal ?? new AbortController().signal,
     progress: options.progress ?? (() => undefined),
     log,
@@ -150,19 +149,6 @@ function makeAgent(bench: Bench, log: Logger, caller: Caller): Agent {
       return textOf(result)
     },
   }
-}
-
-/** The job tools are tested with the dispatch they call. */
-const noJobs: ToolContext['jobs'] = {
-  wait: unexpected,
-  report: unexpected,
-  heartbeat: unexpected,
-  cleanUp: unexpected,
-  status: unexpected,
-}
-
-function unexpected(): Promise<never> {
-  return Promise.reject(new Error('no dispatch here'))
 }
 
 /** What the daemon's `backlog()` does with a revoked token. */
