@@ -151,19 +151,6 @@ function makeAgent(bench: Bench, log: Logger, caller: Caller): Agent {
   }
 }
 
-/** The job tools are tested with the dispatch they call. */
-const noJobs: ToolContext['jobs'] = {
-  wait: unexpected,
-  report: unexpected,
-  heartbeat: unexpected,
-  cleanUp: unexpected,
-  status: unexpected,
-}
-
-function unexpected(): Promise<never> {
-  return Promise.reject(new Error('no dispatch here'))
-}
-
 /** What the daemon's `backlog()` does with a revoked token. */
 export function unauthorized(): Promise<never> {
   return Promise.reject(new DaemonError('UNAUTHORIZED', 'the API token was revoked', 'Log in again.'))
