@@ -1,53 +1,11 @@
-import { randomUUID } from 'node:crypto'
-import { hostname } from 'node:os'
-import { join } from 'node:path'
-import { Backend } from './backend/backend.ts'
-import { backendSteps } from './backend/steps.ts'
-import { QuestionWatch } from './backlog/question-watch.ts'
-import { settledQuestions } from './backlog/settled-questions.ts'
 import type { LoadedConfig } from './config/load-config.ts'
-import { RepoRoots } from './config/repo-roots.ts'
-import { route } from './control/router.ts'
-import { isConnectionFailure } from './db/database-error.ts'
-import { describeDatabase, parseDatabaseUrl } from './db/database-url.ts'
-import { EmbeddedPostgres } from './db/embedded/embedded-postgres.ts'
-import { Listener } from './db/listener.ts'
-import { Pools } from './db/pools.ts'
-import { LazyPrisma } from './db/prisma.ts'
-import type { SchemaFindings } from './db/schema-check.ts'
-import { poolSql } from './db/sql.ts'
-import { Demand } from './dispatch/demand.ts'
-import { Dispatch } from './dispatch/dispatch.ts'
-import type { DispatchPorts } from './dispatch/ports.ts'
-import { Reconciler } from './dispatch/reconciler.ts'
 import { DaemonError, messageOf } from './errors.ts'
-import { Endpoint } from './ipc/endpoint.ts'
 import { ensureHome } from './ipc/ensure-home.ts'
 import { type InstanceLock, takeInstanceLock } from './ipc/instance-lock.ts'
-import { ClaimBook } from './jobs/claim-book.ts'
-import { parseClaimRecord } from './jobs/claim-record.ts'
 import type { Logger } from './logger.ts'
-import { CallMemory } from './mcp/call-memory.ts'
-import { outcomeUnknown } from './mcp/job-calls.ts'
-import { SessionHost } from './mcp/session-host.ts'
-import { toolContext } from './mcp/tool-contexts.ts'
-import { Presence } from './presence/presence.ts'
 import type { Redactor } from './redact.ts'
-import { SessionRegistry } from './sessions/registry.ts'
-import { Flag } from './state/flag.ts'
-import { readInstanceId } from './state/instance-id.ts'
-import { RecordStore } from './state/record-store.ts'
-import { collectStatus, type StatusSources } from './status/collect.ts'
-import { QueueCount } from './status/queue-count.ts'
-import { WorktreeGlance } from './status/worktree-glance.ts'
-import { allTools } from './tools/all-tools.ts'
-import { type Catalog, catalog } from './tools/catalog.ts'
+import { buildServices, type Services } from './services.ts'
 import { VERSION } from './version.ts'
-import { PROTOCOL } from './wire/protocol.ts'
-import { Worktrees } from './worktrees/worktrees.ts'
-
-/** Calls in flight get this long when the daemon ends (contract 3), ms. */
-const DRAIN_MS = 10_000
 
 export interface DaemonOptions extends LoadedConfig {
   readonly logger: Logger
@@ -60,4 +18,82 @@ export interface RunningDaemon {
   readonly finished: Promise<number>
   /** Begins the ordered stop; `restart` tells sessions that the next daemon comes. */
   stop(reason: string): void
+}
+
+/**
+ * Builds every service and starts them in order: instance lock and endpoint first, so that a second daemon
+ * fails before it touches anything and `status` can answer `starting`; then database, heartbeat, LISTEN,
+ * claiming. The database comes up in the background: while it is away the daemon is unhealthy, never dead.
+ */
+export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon> {
+  const { config, logger } = options
+  await ensureHome(config.paths)
+  let lost: (reason: string) => void = () => undefined
+  const lock = await takeInstanceLock(config.paths, {
+    logger: logger.child({ service: 'instance' }),
+    onLost: (reason) => lost(reason),
+  })
+  if ('heldBy' in lock) throw alreadyRunning(config.paths.home, lock.heldBy)
+  try {
+    const daemon = new Daemon(options, lock)
+    lost = (reason) => daemon.stop(reason)
+    await daemon.start()
+    return daemon
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
+}
+
+function alreadyRunning(home: string, pid: number | null): DaemonError {
+  return new DaemonError(
+    'CONFLICT',
+    `Another daemon${pid === null ? '' : ` (pid ${pid})`} runs for ${home}; this one changed nothing`,
+    'Use the running one, or stop it with `scrum4me-daemon stop`; another --home makes a second installation.',
+  )
+}
+
+class Daemon implements RunningDaemon {
+  readonly finished: Promise<number>
+  readonly #options: DaemonOptions
+  readonly #lock: InstanceLock
+  readonly #log: (service: string) => Logger
+  #finish: (code: number) => void = () => undefined
+  #services: Services | undefined
+  #stopping: Promise<void> | undefined
+
+  constructor(options: DaemonOptions, lock: InstanceLock) {
+    this.#options = options
+    this.#lock = lock
+    this.#log = (service) => options.logger.child({ service })
+    this.finished = new Promise((resolve) => {
+      this.#finish = resolve
+    })
+  }
+
+  async start(): Promise<void> {
+    const services = await buildServices(this.#options, {
+      stop: (reason) => this.stop(reason),
+      draining: () => this.#stopping !== undefined,
+    })
+    this.#services = services
+    await services.start()
+    this.#log('daemon').info({ version: VERSION, pid: process.pid }, 'started')
+  }
+
+  stop(reason: string): void {
+    this.#stopping ??= this.#stop(reason === 'restart' ? 'restart' : 'stop', reason)
+  }
+
+  async #stop(goodbye: 'restart' | 'stop', reason: string): Promise<void> {
+    this.#log('daemon').info({ reason }, 'stopping')
+    try {
+      await this.#services?.stop(goodbye)
+    } catch (error) {
+      this.#log('daemon').error({ err: messageOf(error) }, 'a service did not stop in order')
+    }
+    await this.#lock.release()
+    this.#log('daemon').info({}, 'stopped')
+    this.#finish(0)
+  }
 }

@@ -90,7 +90,12 @@ export class Backend implements Service {
       const caller = this.current()
       if (caller !== null) return caller
       const left = until - performance.now()
-      if (this.#state === 'unauthorized' || this.#state === 'incomplete' || left <= 0 || this.#abort.signal.aborted) {
+      if (
+        this.#state === 'unauthorized' ||
+        this.#state === 'incomplete' ||
+        left <= 0 ||
+        this.#abort.signal.aborted
+      ) {
         throw this.#problem ?? notYet()
       }
       await this.#changed(left)
@@ -140,7 +145,8 @@ export class Backend implements Service {
       } catch (error) {
         this.#become('connecting', unreachable(error))
       }
-      const wait = this.#state === 'connecting' ? backoff(attempt, RETRY_BASE_MS, RETRY_CAP_MS) : REFUSED_RETRY_MS
+      const wait =
+        this.#state === 'connecting' ? backoff(attempt, RETRY_BASE_MS, RETRY_CAP_MS) : REFUSED_RETRY_MS
       await delay(wait, this.#abort.signal)
     }
   }
@@ -151,7 +157,8 @@ export class Backend implements Service {
     this.#state = state
     if (was === state) return
     if (state === 'up') this.#logger.info({}, 'the database answers')
-    else if (problem !== null) this.#logger.warn({ code: problem.code, err: problem.message }, `database: ${state}`)
+    else if (problem !== null)
+      this.#logger.warn({ code: problem.code, err: problem.message }, `database: ${state}`)
     for (const listener of this.#listeners) listener(state)
   }
 

@@ -1,8 +1,8 @@
-/** What is notified on `scrum4me_changes`: ids only. Fields beside `type` are whatever the sender put there. */
-export interface Change {
-  readonly type: string
-  readonly [field: string]: unknown
-}
+/**
+ * What is notified on `scrum4me_changes`: ids only. Jobs and workers say a `type`; other senders name
+ * their change otherwise, so every field is whatever the sender put there.
+ */
+export type Change = Readonly<Record<string, unknown>>
 
 /** The channel of every Scrum4Me program on one database. */
 export const CHANGES_CHANNEL = 'scrum4me_changes'
@@ -20,5 +20,5 @@ export function parseChange(payload: string): Change | undefined {
 }
 
 function isChange(value: unknown): value is Change {
-  return typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string'
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

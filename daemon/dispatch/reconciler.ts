@@ -51,8 +51,12 @@ export class Reconciler implements Service {
     const { authority, worktrees, roots, logger } = this.#ports
     const caller = await authority.ready(10_000)
     const clones = [...new Set([...(await roots.known()).values()].map((root) => root.path))]
-    const result = await worktrees.reconcile((jobIds) => judgeWorktrees(this.#ports, caller.userId, jobIds), clones)
-    if (result.removed.length > 0) logger.info({ removed: result.removed.length }, 'removed worktrees of finished jobs')
+    const result = await worktrees.reconcile(
+      (jobIds) => judgeWorktrees(this.#ports, caller.userId, jobIds),
+      clones,
+    )
+    if (result.removed.length > 0)
+      logger.info({ removed: result.removed.length }, 'removed worktrees of finished jobs')
     await this.#forgetReleased(result)
     return result
   }

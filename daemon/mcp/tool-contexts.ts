@@ -30,7 +30,8 @@ export function toolContext(services: ToolContextServices, site: CallSite): Tool
     missingTables: services.missingTables(),
     questions: services.questions,
     activeJob: async (taskId) => activeJob(services.book, taskId),
-    repoRoot: async (productId) => (await services.roots.resolve(productId, hello?.repoRoots ?? {}))?.path ?? null,
+    repoRoot: async (productId) =>
+      (await services.roots.resolve(productId, hello?.repoRoots ?? {}))?.path ?? null,
     git: (cwd, args) => services.git(cwd, args, hello?.sshAuthSock ?? null),
     jobs: jobCalls(services, site),
     signal: site.signal,
@@ -51,7 +52,7 @@ function activeJob(book: ClaimBook, taskId: string): ActiveJob | null {
       baseSha: claim.worktree.baseSha,
       planSnapshot: String(claim.answer.plan_snapshot ?? ''),
       instanceId: claim.identity.instanceId,
-      claimedAt: new Date(`${claim.identity.claimedAt.replace(' ', 'T')}Z`),
+      claimedAt: claim.identity.claimedAt,
     }
   }
   return null

@@ -1,5 +1,5 @@
-import { codeOf, messageOf } from '../errors.ts'
 import type { Sql } from '../db/sql.ts'
+import { codeOf, messageOf } from '../errors.ts'
 import type { Service } from '../lifecycle/service.ts'
 import type { Logger } from '../logger.ts'
 import { type BeatAnswer, beat, type HeldClaim } from './beat.ts'
@@ -60,7 +60,10 @@ export class Presence implements Service {
       timer = setTimeout(resolve, UNREGISTER_MS)
     })
     const off = unregisterWorker(this.#options.sql, worker).catch((error: unknown) => {
-      this.#options.logger.warn({ err: messageOf(error) }, 'the worker row could not be deleted; it fades in 15 s')
+      this.#options.logger.warn(
+        { err: messageOf(error) },
+        'the worker row could not be deleted; it fades in 15 s',
+      )
     })
     await Promise.race([off, late])
     clearTimeout(timer)
@@ -109,7 +112,11 @@ export class Presence implements Service {
     try {
       if (!isSame(this.#registered, worker)) await this.#register(worker)
       const round = this.#options.begin()
-      const answer = await beat(sql, { ...worker, leaseSeconds: this.#options.leaseSeconds, held: round.held })
+      const answer = await beat(sql, {
+        ...worker,
+        leaseSeconds: this.#options.leaseSeconds,
+        held: round.held,
+      })
       if (this.#stopped) return
       if (!answer.tokenValid) {
         await this.#withdraw()
@@ -147,7 +154,8 @@ export class Presence implements Service {
 
   #note(): void {
     const now = performance.now()
-    if (this.#lastBeatMono !== null) this.#longestGapMs = Math.max(this.#longestGapMs, now - this.#lastBeatMono)
+    if (this.#lastBeatMono !== null)
+      this.#longestGapMs = Math.max(this.#longestGapMs, now - this.#lastBeatMono)
     this.#lastBeatMono = now
     this.#lastBeatAt = Date.now()
   }

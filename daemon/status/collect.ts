@@ -89,7 +89,12 @@ export async function collectStatus(from: StatusSources): Promise<StatusReport> 
     database: {
       kind: config.databaseUrl === undefined ? 'embedded' : 'external',
       where: from.databaseWhere,
-      state: backend.state === 'connecting' ? (backend.everUp || backend.problem !== null ? 'down' : 'starting') : 'up',
+      state:
+        backend.state === 'connecting'
+          ? backend.everUp || backend.problem !== null
+            ? 'down'
+            : 'starting'
+          : 'up',
       latency_ms: from.queue.latencyMs,
       listen: listener.state,
       error: backend.problem?.message ?? null,
@@ -101,7 +106,11 @@ export async function collectStatus(from: StatusSources): Promise<StatusReport> 
   })
 }
 
-function presenceState({ backend, presence, wanted }: StatusSources): 'present' | 'absent' | 'unauthorized' | 'idle' {
+function presenceState({
+  backend,
+  presence,
+  wanted,
+}: StatusSources): 'present' | 'absent' | 'unauthorized' | 'idle' {
   if (backend.state === 'unauthorized') return 'unauthorized'
   if (presence.isPresent) return 'present'
   return wanted() ? 'absent' : 'idle'
@@ -127,7 +136,13 @@ function sessionStatuses({ sessions, book, dispatch }: StatusSources): SessionSt
         connected_at: connectedAt,
         cwd: session.hello?.cwd ?? '',
         activity:
-          session.goneAt !== null ? 'gone' : held !== undefined ? 'holding' : waiter !== undefined ? 'waiting' : 'idle',
+          session.goneAt !== null
+            ? 'gone'
+            : held !== undefined
+              ? 'holding'
+              : waiter !== undefined
+                ? 'waiting'
+                : 'idle',
         job_id: held?.identity.jobId ?? null,
         since,
       }

@@ -6,7 +6,11 @@ export interface ProblemInputs {
   readonly backend: { readonly state: string; readonly problem: DaemonError | null }
   readonly listen: { readonly state: string; readonly reason: string | null; readonly wanted: boolean }
   readonly heartbeat: { readonly expected: boolean; readonly ageMs: number | null }
-  readonly disk: { readonly freeBytes: number | null; readonly floorBytes: number; readonly directory: string }
+  readonly disk: {
+    readonly freeBytes: number | null
+    readonly floorBytes: number
+    readonly directory: string
+  }
   /** Jobs whose final report waits on disk. */
   readonly spooled: readonly string[]
   /** Jobs whose work could not be saved, with the reason. */
@@ -45,7 +49,8 @@ export function problems(inputs: ProblemInputs): Problem[] {
     found.push({
       code: 'DISK_LOW',
       message: `${disk.directory} has ${disk.freeBytes} bytes free, less than the floor of ${disk.floorBytes}; no job is claimed.`,
-      remedy: 'Free some space (`scrum4me-daemon worktrees` lists what is there) or lower SCRUM4ME_MIN_FREE_DISK_BYTES.',
+      remedy:
+        'Free some space (`scrum4me-daemon worktrees` lists what is there) or lower SCRUM4ME_MIN_FREE_DISK_BYTES.',
     })
   }
   for (const jobId of inputs.spooled) {
@@ -63,7 +68,11 @@ export function problems(inputs: ProblemInputs): Problem[] {
     })
   }
   for (const fault of inputs.files) {
-    found.push({ code: 'FILE_FAULT', message: fault, remedy: 'Correct or remove that file; the rest is used.' })
+    found.push({
+      code: 'FILE_FAULT',
+      message: fault,
+      remedy: 'Correct or remove that file; the rest is used.',
+    })
   }
   if (inputs.endpoint !== null) {
     found.push({

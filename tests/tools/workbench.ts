@@ -190,3 +190,12 @@ export function textOf(result: CallToolResult): string {
   const [block] = result.content
   return block?.type === 'text' ? block.text : ''
 }
+
+/** The job tools are tested through the daemon, where claims are real. */
+const noJobs: ToolContext['jobs'] = {
+  wait: () => Promise.reject(new Error('no dispatch here')),
+  report: () => Promise.reject(new Error('no dispatch here')),
+  heartbeat: () => Promise.reject(new Error('no dispatch here')),
+  cleanUp: () => Promise.reject(new Error('no dispatch here')),
+  status: () => Promise.reject(new Error('no dispatch here')),
+}
