@@ -52,7 +52,9 @@ describe('precedence', () => {
   })
 
   test('environment wins over daemon.env, which wins over defaults; each source is told', async () => {
-    await writeEnv('SCRUM4ME_LEASE_SECONDS=60\nSCRUM4ME_HEARTBEAT_SECONDS="3"\nexport SCRUM4ME_LOG_LEVEL=debug\n')
+    await writeEnv(
+      'SCRUM4ME_LEASE_SECONDS=60\nSCRUM4ME_HEARTBEAT_SECONDS="3"\nexport SCRUM4ME_LOG_LEVEL=debug\n',
+    )
     const { config, settings } = await load({ SCRUM4ME_LEASE_SECONDS: '90' })
     expect(config).toMatchObject({ leaseSeconds: 90, heartbeatSeconds: 3, logLevel: 'debug' })
     const source = (name: string) => settings.find((setting) => setting.name === name)?.source
@@ -107,13 +109,16 @@ describe('faults', () => {
     expect(text).not.toContain('secret-token')
   })
 
-  test.each([0o640, 0o604, 0o660, 0o644])('daemon.env with mode %o is refused, values unread', async (mode) => {
-    await writeEnv('SCRUM4ME_LEASE_SECONDS=bad-value-in-file\n', mode)
-    const text = await faultsOf()
-    expect(text).toContain('mode 0600')
-    expect(text).toContain('chmod 600')
-    expect(text).not.toContain('bad-value-in-file')
-  })
+  test.each([0o640, 0o604, 0o660, 0o644])(
+    'daemon.env with mode %o is refused, values unread',
+    async (mode) => {
+      await writeEnv('SCRUM4ME_LEASE_SECONDS=bad-value-in-file\n', mode)
+      const text = await faultsOf()
+      expect(text).toContain('mode 0600')
+      expect(text).toContain('chmod 600')
+      expect(text).not.toContain('bad-value-in-file')
+    },
+  )
 
   test('daemon.env that is a link or a directory is refused', async () => {
     await writeFile(join(home, 'elsewhere'), '', { mode: 0o600 })
@@ -144,7 +149,9 @@ describe('faults', () => {
   })
 
   test('a lease shorter than two beats is refused', async () => {
-    expect(await faultsOf({ SCRUM4ME_LEASE_SECONDS: '9' })).toContain('SCRUM4ME_LEASE_SECONDS: expected at least twice')
+    expect(await faultsOf({ SCRUM4ME_LEASE_SECONDS: '9' })).toContain(
+      'SCRUM4ME_LEASE_SECONDS: expected at least twice',
+    )
     await load({ SCRUM4ME_LEASE_SECONDS: '2', SCRUM4ME_HEARTBEAT_SECONDS: '1' })
   })
 })
@@ -160,12 +167,15 @@ describe('database URL', () => {
     expect((await load({ DATABASE_URL: url })).config.databaseUrl).toBe(url)
   })
 
-  test.each(['nonsense', 'postgresql:/host/db', 'http://host/db', 'postgresql://u:%zz@h/d', 'postgresql://u p@h/d'])(
-    '%s is refused',
-    async (url) => {
-      expect(await faultsOf({ DATABASE_URL: url })).toContain('DATABASE_URL: expected postgresql://')
-    },
-  )
+  test.each([
+    'nonsense',
+    'postgresql:/host/db',
+    'http://host/db',
+    'postgresql://u:%zz@h/d',
+    'postgresql://u p@h/d',
+  ])('%s is refused', async (url) => {
+    expect(await faultsOf({ DATABASE_URL: url })).toContain('DATABASE_URL: expected postgresql://')
+  })
 })
 
 test('secrets are masked in settings and known to the redactor in every form', async () => {
@@ -175,8 +185,11 @@ test('secrets are masked in settings and known to the redactor in every form', a
     SCRUM4ME_TOKEN: 'token-0123456789',
   })
   const text = JSON.stringify(settings)
-  for (const secret of ['p%40ss', 'p@ss/word', 'second', 'token-0123456789']) expect(text).not.toContain(secret)
-  expect(settings.find((setting) => setting.name === 'DATABASE_URL')?.value).toBe('postgresql://u:***@host/db')
+  for (const secret of ['p%40ss', 'p@ss/word', 'second', 'token-0123456789'])
+    expect(text).not.toContain(secret)
+  expect(settings.find((setting) => setting.name === 'DATABASE_URL')?.value).toBe(
+    'postgresql://u:***@host/db',
+  )
   expect(redactor.clean('a p%40ss%2Fword b p@ss/word c second one d token-0123456789')).toBe(
     'a *** b *** c *** d ***',
   )

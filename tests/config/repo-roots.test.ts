@@ -66,7 +66,8 @@ test('one bad entry does not cost the good ones', async () => {
 test('a session’s relative root and prototype names do not count', async () => {
   const repo = roots()
   expect(await repo.resolve('a', { a: '../x' })).toBeUndefined()
-  for (const name of ['__proto__', 'constructor', 'toString']) expect(await repo.resolve(name)).toBeUndefined()
+  for (const name of ['__proto__', 'constructor', 'toString'])
+    expect(await repo.resolve(name)).toBeUndefined()
 })
 
 test('preparation is parsed to data', async () => {
@@ -88,7 +89,12 @@ test('preparation is parsed to data', async () => {
     command: ['sh', '-c', 'npm ci'],
     timeoutSeconds: 30,
   })
-  expect(await repo.preparation('b')).toEqual({ copy: [], link: [], command: ['make', 'deps'], timeoutSeconds: 300 })
+  expect(await repo.preparation('b')).toEqual({
+    copy: [],
+    link: [],
+    command: ['make', 'deps'],
+    timeoutSeconds: 300,
+  })
   for (const bad of ['c', 'd', 'e', 'f', 'g']) expect(await repo.preparation(bad)).toBeUndefined()
   expect(warnings[0]).toHaveLength(5)
 })

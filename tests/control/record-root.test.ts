@@ -56,7 +56,9 @@ test('concurrent writers of several processes lose nothing, and leave no drafts'
       (name) =>
         new Promise<void>((resolve, reject) => {
           const child = fork(script, [file, name], { stdio: 'inherit' })
-          child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`writer ended with ${code}`))))
+          child.on('exit', (code) =>
+            code === 0 ? resolve() : reject(new Error(`writer ended with ${code}`)),
+          )
         }),
     ),
   )
