@@ -1,8 +1,8 @@
-import type { Caller } from '../backlog/backlog.ts'
 import { DaemonError, messageOf, toDaemonError } from '../errors.ts'
 import { backoff, delay } from '../lifecycle/delay.ts'
 import type { Service } from '../lifecycle/service.ts'
 import type { Logger } from '../logger.ts'
+import type { Caller } from './caller.ts'
 
 /**
  * Whether the daemon may act on its database, and as whom.

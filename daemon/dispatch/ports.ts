@@ -1,4 +1,4 @@
-import type { Caller } from '../backlog/backlog.ts'
+import type { Caller } from '../backend/caller.ts'
 import type { RepoRoots } from '../config/repo-roots.ts'
 import type { Sql } from '../db/sql.ts'
 import type { JobMarker } from '../jobs/claim.ts'

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 /** Runs git as a person would, with an identity and no configuration of this machine; resolves to trimmed stdout. */
@@ -40,4 +41,20 @@ export async function cloneWithOrigin(dir: string, name = 'project'): Promise<Cl
   await git(clone, 'push', '-q', '-u', 'origin', 'main')
   await git(clone, 'remote', 'set-head', 'origin', 'main')
   return { origin, clone }
+}
+
+/** Commits one file to a bare repository's branch, as a person elsewhere would; resolves to the new tip. */
+export async function commitFile(bare: string, name: string, text: string, branch = 'main'): Promise<string> {
+  const tmp = await mkdtemp(join(tmpdir(), 's4m-person-'))
+  try {
+    await git(tmp, 'clone', '-q', '-b', branch, bare, 'clone')
+    const clone = join(tmp, 'clone')
+    await writeFile(join(clone, name), text)
+    await git(clone, 'add', '.')
+    await git(clone, 'commit', '-q', '-m', `Change ${name}`)
+    await git(clone, 'push', '-q', 'origin', branch)
+    return await git(clone, 'rev-parse', 'HEAD')
+  } finally {
+    await rm(tmp, { recursive: true, force: true })
+  }
 }
