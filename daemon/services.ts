@@ -22,6 +22,7 @@ import type { DispatchPorts } from './dispatch/ports.ts'
 import { Reconciler } from './dispatch/reconciler.ts'
 import { messageOf } from './errors.ts'
 import { Endpoint } from './ipc/endpoint.ts'
+import type { JobMarker } from './jobs/claim.ts'
 import { ClaimBook } from './jobs/claim-book.ts'
 import { parseClaimRecord } from './jobs/claim-record.ts'
 import { ServiceGroup } from './lifecycle/group.ts'
@@ -128,7 +129,7 @@ export async function buildServices(options: DaemonOptions, owner: Owner): Promi
       graceSeconds: config.sessionGraceSeconds,
       minFreeDiskBytes: config.minFreeDiskBytes,
     },
-    markers: () => schema?.jobMarkers ?? [],
+    markers: () => jobMarkers(schema),
     logger: log('dispatch'),
   }
   const dispatch = new Dispatch(ports, (key, text) => host.notify(key, text))
@@ -203,7 +204,7 @@ export async function buildServices(options: DaemonOptions, owner: Owner): Promi
     settled: async (ids) => settledQuestions(await prisma.get(), ids),
   })
   let served: Catalog = catalog(allTools, new Set())
-  const missingTables = (): ReadonlySet<string> => schema?.missingTables ?? new Set()
+  const missingTables = (): ReadonlySet<string> => schema?.unusableTables ?? new Set()
   function refreshCatalog(): void {
     const now = catalog(allTools, missingTables())
     const changed = now.hash !== served.hash
@@ -323,6 +324,16 @@ export async function buildServices(options: DaemonOptions, owner: Owner): Promi
     await pools.end()
     await embedded?.stop()
   }
+}
+
+/** Columns by which a newer Scrum4Me marks jobs for others (contract 4, Which). */
+function jobMarkers(schema: SchemaFindings | null): JobMarker[] {
+  const { sprintRunId = false, runtime = false, requiredCapability = false } = schema?.optional ?? {}
+  return [
+    ...(sprintRunId ? ['sprint_run_id' as const] : []),
+    ...(runtime ? ['runtime' as const] : []),
+    ...(requiredCapability ? ['required_capability' as const] : []),
+  ]
 }
 
 /** Something with an end but no beginning of its own. */

@@ -109,16 +109,15 @@ describe('faults', () => {
     expect(text).not.toContain('secret-token')
   })
 
-  test.each([0o640, 0o604, 0o660, 0o644])(
-    'daemon.env with mode %o is refused, values unread',
-    async (mode) => {
-      await writeEnv('SCRUM4ME_LEASE_SECONDS=bad-value-in-file\n', mode)
-      const text = await faultsOf()
-      expect(text).toContain('mode 0600')
-      expect(text).toContain('chmod 600')
-      expect(text).not.toContain('bad-value-in-file')
-    },
-  )
+  test.each([
+    0o640, 0o604, 0o660, 0o644,
+  ])('daemon.env with mode %o is refused, values unread', async (mode) => {
+    await writeEnv('SCRUM4ME_LEASE_SECONDS=bad-value-in-file\n', mode)
+    const text = await faultsOf()
+    expect(text).toContain('mode 0600')
+    expect(text).toContain('chmod 600')
+    expect(text).not.toContain('bad-value-in-file')
+  })
 
   test('daemon.env that is a link or a directory is refused', async () => {
     await writeFile(join(home, 'elsewhere'), '', { mode: 0o600 })

@@ -33,7 +33,13 @@ describe('the main job', () => {
     expect(branches.size).toBe(2)
     for (const answer of answers) {
       const path = String(answer.worktree_path)
-      expect(answer).toMatchObject({ status: 'claimed', resumed: false, attempt: 1, base_fetched: true, base_sha: tip })
+      expect(answer).toMatchObject({
+        status: 'claimed',
+        resumed: false,
+        attempt: 1,
+        base_fetched: true,
+        base_sha: tip,
+      })
       expect(path).toBe(`${machine.worktreeDir}/${answer.job_id}`)
       expect(answer.branch_name).toBe(`feat/job-${String(answer.job_id).slice(-8)}`)
       expect(await git(path, 'rev-parse', 'HEAD')).toBe(tip)
@@ -63,7 +69,11 @@ describe('the main job', () => {
     expect(new Set(answers.map((answer) => answer.worktree_path)).size).toBe(20)
     await Promise.all(
       agents.map((agent, index) =>
-        agent.call('update_job_status', { job_id: answers[index]?.job_id, status: 'failed', error: 'Not today.' }),
+        agent.call('update_job_status', {
+          job_id: answers[index]?.job_id,
+          status: 'failed',
+          error: 'Not today.',
+        }),
       ),
     )
     await Promise.all(agents.map((agent) => agent.close()))

@@ -48,10 +48,18 @@ export class Scenario {
   }
 
   /** A queued job for a new task; older jobs have a lower `created_at`. Notified unless `quiet`. */
-  async job(productId: string, options: { quiet?: boolean; row?: Record<string, unknown> } = {}): Promise<string> {
+  async job(
+    productId: string,
+    options: { quiet?: boolean; row?: Record<string, unknown> } = {},
+  ): Promise<string> {
     const { id } = await seed.job(this.db, { product_id: productId, user_id: this.userId, ...options.row })
     if (options.quiet !== true) {
-      await this.notify({ type: 'claude_job_enqueued', user_id: this.userId, product_id: productId, job_id: id })
+      await this.notify({
+        type: 'claude_job_enqueued',
+        user_id: this.userId,
+        product_id: productId,
+        job_id: id,
+      })
     }
     return String(id)
   }
