@@ -36,8 +36,8 @@ export async function makeTestServer(): Promise<TestServer> {
   const directory = await mkdtemp(join(process.platform === 'darwin' ? '/tmp' : tmpdir(), 's4m-pg-'))
   const cluster = join(directory, 'cluster')
   const socketDir = join(directory, 's')
-  const tree = await ensureTree(findBinaries(), directory)
-  const launcher = await chooseLauncher(tree, { without: ['user'] })
+  const treeFor = () => ensureTree(findBinaries(), directory)
+  const { launcher, tree } = await chooseLauncher({ treeFor, without: ['user'] })
   await ensurePrivateDirectory(socketDir)
   const watchdog = startWatchdog(directory, launcher, tree, cluster)
   try {
