@@ -10,21 +10,27 @@ import { delay } from '../../daemon/lifecycle/delay.ts'
 import { createLogger } from '../../daemon/logger.ts'
 import type { Paths } from '../../daemon/paths.ts'
 import { Redactor } from '../../daemon/redact.ts'
+import { SERVER_CAPABILITIES, SERVER_INFO } from '../../daemon/tools/server-info.ts'
 import { VERSION } from '../../daemon/version.ts'
-import { CAPABILITIES, SERVER_INFO } from '../../daemon/wire/mcp.ts'
 
 export interface TestEndpoint {
   readonly endpoint: Endpoint
   readonly log: string[]
   readonly sessions: SessionConnection[]
   /** Calls as they began: `name` with arguments, in order. */
-  readonly calls: { name: string; args: Record<string, unknown> }[]
+  readonly calls: TestCall[]
 }
 
 export interface TestEndpointOptions
   extends Partial<Pick<EndpointOptions, 'onControl' | 'onReplaced' | 'onSession'>> {
   readonly limits?: Partial<EndpointLimits>
   readonly catalog?: string
+  onCall?(call: TestCall): void
+}
+
+export interface TestCall {
+  readonly name: string
+  readonly args: Record<string, unknown>
 }
 
 /** The real endpoint with a small MCP server per session; no database behind it. */
@@ -41,7 +47,10 @@ export function testEndpoint(paths: Paths, options: TestEndpointOptions = {}): T
     welcome: () => ({ protocol: 1, version: VERSION, pid: process.pid, catalog: options.catalog ?? 'test' }),
     onSession(connection) {
       sessions.push(connection)
-      void serve(connection, calls)
+      void serve(connection, (call) => {
+        calls.push(call)
+        options.onCall?.(call)
+      })
     },
     onControl: async (request) => ({ echo: request.params, method: request.method }),
     ...options,
@@ -50,8 +59,8 @@ export function testEndpoint(paths: Paths, options: TestEndpointOptions = {}): T
 }
 
 /** Tools: echo, big (bytes), progress (count), wait (until cancelled or closed), log, pid. */
-async function serve(connection: SessionConnection, calls: TestEndpoint['calls']): Promise<void> {
-  const server = new Server(SERVER_INFO, { capabilities: CAPABILITIES })
+async function serve(connection: SessionConnection, begun: (call: TestCall) => void): Promise<void> {
+  const server = new Server(SERVER_INFO, { capabilities: SERVER_CAPABILITIES })
   server.setRequestHandler(ListToolsRequestSchema, async () => ({
     tools: [{ name: 'echo', inputSchema: { type: 'object' } }],
   }))
@@ -59,7 +68,7 @@ async function serve(connection: SessionConnection, calls: TestEndpoint['calls']
   server.setRequestHandler(CallToolRequestSchema, async (request, extra) => {
     const args = request.params.arguments ?? {}
     const { name } = request.params
-    calls.push({ name, args })
+    begun({ name, args })
     const text = (value: unknown) => ({ content: [{ type: 'text' as const, text: JSON.stringify(value) }] })
     if (name === 'big') return { content: [{ type: 'text', text: 'x'.repeat(Number(args.bytes)) }] }
     if (name === 'pid') return text(process.pid)
@@ -78,7 +87,7 @@ async function serve(connection: SessionConnection, calls: TestEndpoint['calls']
     }
     if (name === 'wait') {
       await delay(Number(args.ms ?? 60_000), extra.signal)
-      calls.push({ name: extra.signal.aborted ? 'wait aborted' : 'wait over', args })
+      begun({ name: extra.signal.aborted ? 'wait aborted' : 'wait over', args })
     }
     return text(args)
   })
