@@ -2,6 +2,7 @@ import type { LoadedConfig } from './config/load-config.ts'
 import { DaemonError, messageOf } from './errors.ts'
 import { ensureHome } from './ipc/ensure-home.ts'
 import { type InstanceLock, takeInstanceLock } from './ipc/instance-lock.ts'
+import type { Supervisor } from './lifecycle/supervisor.ts'
 import type { Logger } from './logger.ts'
 import type { Redactor } from './redact.ts'
 import { buildServices, type Services } from './services.ts'
@@ -11,6 +12,7 @@ export interface DaemonOptions extends LoadedConfig {
   readonly logger: Logger
   readonly redactor: Redactor
   readonly env: NodeJS.ProcessEnv
+  readonly supervisor: Supervisor
 }
 
 export interface RunningDaemon {

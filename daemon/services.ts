@@ -7,6 +7,7 @@ import { QuestionWatch } from './backlog/question-watch.ts'
 import { settledQuestions } from './backlog/settled-questions.ts'
 import { RepoRoots } from './config/repo-roots.ts'
 import type { ControlContext } from './control/context.ts'
+import { controlDatabase } from './control/database.ts'
 import { route } from './control/router.ts'
 import type { DaemonOptions } from './daemon.ts'
 import { describeDatabase, parseDatabaseUrl } from './db/database-url.ts'
@@ -26,6 +27,7 @@ import type { JobMarker } from './jobs/claim.ts'
 import { ClaimBook } from './jobs/claim-book.ts'
 import { parseClaimRecord } from './jobs/claim-record.ts'
 import { ServiceGroup } from './lifecycle/group.ts'
+import { SupervisorLink } from './lifecycle/supervisor-link.ts'
 import { CallMemory } from './mcp/call-memory.ts'
 import { outcomeUnknown } from './mcp/job-calls.ts'
 import { SessionHost } from './mcp/session-host.ts'
@@ -37,6 +39,7 @@ import { readInstanceId } from './state/instance-id.ts'
 import { RecordStore } from './state/record-store.ts'
 import { collectStatus, type StatusSources } from './status/collect.ts'
 import { QueueCount } from './status/queue-count.ts'
+import { stateLine } from './status/state-line.ts'
 import { WorktreeGlance } from './status/worktree-glance.ts'
 import { allTools } from './tools/all-tools.ts'
 import { type Catalog, catalog } from './tools/catalog.ts'
@@ -63,7 +66,7 @@ export interface Owner {
 
 /** Every service of the daemon, wired; nothing runs yet. */
 export async function buildServices(options: DaemonOptions, owner: Owner): Promise<Services> {
-  const { config, redactor, env } = options
+  const { config, redactor, env, supervisor } = options
   const { paths } = config
   const log = (service: string) => options.logger.child({ service })
   const startedAt = new Date()
@@ -218,7 +221,7 @@ export async function buildServices(options: DaemonOptions, owner: Owner): Promi
   let endpointFault: string | null = null
   const sources: StatusSources = {
     ...{ config, instanceId, startedAt, backend, presence, listener, sessions, book, dispatch, glance },
-    supervisor: supervisorOf(env),
+    supervisor: supervisor.kind,
     queue: new QueueCount(sql),
     databaseWhere: embedded === null ? describeDatabase(url) : paths.dataDir,
     wanted: () => demand.wanted,
@@ -261,7 +264,11 @@ export async function buildServices(options: DaemonOptions, owner: Owner): Promi
     settings: options.settings,
     repoRoots: roots,
     logger: log('control'),
-    database: { kind: embedded === null ? 'external' : 'embedded', url: () => url.connectionString },
+    database: controlDatabase({
+      ...{ pools, listener },
+      kind: embedded === null ? 'external' : 'embedded',
+      where: sources.databaseWhere,
+    }),
     jobs: {
       held: () => book.leased().map((claim) => claim.identity.jobId),
       release: (jobId) => dispatch.giveBack(jobId),
@@ -290,6 +297,12 @@ export async function buildServices(options: DaemonOptions, owner: Owner): Promi
     },
   })
 
+  const link = new SupervisorLink({
+    supervisor,
+    // Every turn of the event loop is one of the claim loop as well: it runs on nudges and timers of this loop.
+    turning: () => true,
+    line: async () => stateLine(await status()),
+  })
   const group = new ServiceGroup((service, error) => {
     log('daemon').warn({ failed: service.name, err: messageOf(error) }, 'a service did not stop in order')
   })
@@ -309,8 +322,11 @@ export async function buildServices(options: DaemonOptions, owner: Owner): Promi
       await group.start(closing('listener', () => listener.stop()))
       await group.start(dispatch)
       await group.start(presence)
+      await group.start(link)
     },
     async stop(goodbye) {
+      await link.stop()
+      void supervisor.notifyStopping()
       // Off the board within a second, then the calls in flight, then everything else in reverse.
       await presence.stop()
       await host.drain(DRAIN_MS)
@@ -339,9 +355,4 @@ function jobMarkers(schema: SchemaFindings | null): JobMarker[] {
 /** Something with an end but no beginning of its own. */
 function closing(name: string, stop: () => Promise<void>) {
   return { name, start: () => Promise.resolve(), stop }
-}
-
-function supervisorOf(env: NodeJS.ProcessEnv): 'systemd' | 'launchd' | 'none' {
-  if (env.INVOCATION_ID !== undefined || env.NOTIFY_SOCKET !== undefined) return 'systemd'
-  return (env.XPC_SERVICE_NAME ?? '').startsWith('com.scrum4me.') ? 'launchd' : 'none'
 }

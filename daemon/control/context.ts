@@ -35,8 +35,20 @@ export interface DaemonControl {
 
 export interface ControlDatabase {
   readonly kind: 'embedded' | 'external'
+  /** `host:port/database` or the data directory, without user or password. */
+  readonly where: string
   /** The URL in use, password included: the embedded server's once it runs. */
   url(): string | undefined
+  /** A question to the server, round trip in ms; throws DATABASE_UNAVAILABLE. */
+  ping(): Promise<number>
+  /** Whether notifications arrive, as in the status report. */
+  listen(): 'listening' | 'polling' | 'reconnecting' | 'off'
+  /** Tables and columns we need and do not find, and the SQL that would add them. */
+  missing(): Promise<{ readonly names: readonly string[]; readonly sql: string }>
+  /** Embedded only: applies what is not applied yet and answers the names. */
+  migrate(): Promise<readonly string[]>
+  /** Embedded only: all data into one new file, mode 0600; answers its bytes. */
+  dump(file: string): Promise<number>
 }
 
 /** The claims of this machine. */

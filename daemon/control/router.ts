@@ -3,7 +3,9 @@ import type { ControlRequest } from '../wire/control.ts'
 import { configMethod } from './config.ts'
 import type { ControlContext } from './context.ts'
 import type { ControlMethod } from './control-method.ts'
+import { dbDumpMethod, dbMigrateMethod } from './db-migrate.ts'
 import { dbUrlMethod, sameDatabaseMethod } from './db-url.ts'
+import { doctorMethod } from './doctor.ts'
 import { enqueueMethod } from './enqueue.ts'
 import { initMethod } from './init.ts'
 import { jobCancelMethod, jobReleaseMethod, jobRequeueMethod } from './job-actions.ts'
@@ -18,7 +20,10 @@ import { worktreeDropMethod, worktreeRestoreMethod, worktreesMethod } from './wo
 const METHODS: readonly ControlMethod[] = [
   answerMethod,
   configMethod,
+  dbDumpMethod,
+  dbMigrateMethod,
   dbUrlMethod,
+  doctorMethod,
   enqueueMethod,
   initMethod,
   jobCancelMethod,
