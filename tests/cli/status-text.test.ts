@@ -123,16 +123,18 @@ describe('text', () => {
     expect(third).toContain('→ Make room.')
   })
 
-  test.each(['starting', 'draining', 'stopped', 'not_answering'] as const)(
-    '%s is shown without facts',
-    (state) => {
-      const report: StatusReport = {
-        ...{ state, problems: [], sessions: [], jobs: [] },
-        ...{ daemon: null, presence: null, database: null, worktrees: null, queue: null },
-      }
-      expect(statusText(report, styleOf(false), NOW).split('\n')).toHaveLength(1)
-    },
-  )
+  test.each([
+    'starting',
+    'draining',
+    'stopped',
+    'not_answering',
+  ] as const)('%s is shown without facts', (state) => {
+    const report: StatusReport = {
+      ...{ state, problems: [], sessions: [], jobs: [] },
+      ...{ daemon: null, presence: null, database: null, worktrees: null, queue: null },
+    }
+    expect(statusText(report, styleOf(false), NOW).split('\n')).toHaveLength(1)
+  })
 
   test('a long list is cut with a count', () => {
     const sessions = Array.from({ length: 50 }, () => healthy.sessions[0]).filter((one) => one !== undefined)
