@@ -177,8 +177,8 @@ export async function buildServices(options: DaemonOptions, owner: Owner): Promi
       }
       presence.beatNow()
       await listener.stop()
-      await pools.pause()
     },
+    rest: () => pools.pause(),
   })
   backend.onChange((state) => {
     if (state !== 'up') return

@@ -6,6 +6,8 @@ export interface DemandOptions {
   needed(): boolean
   /** Called on every change, one after the other. */
   changed(wanted: boolean): Promise<void>
+  /** Called every second while nobody wants it: closes what a passing question opened. */
+  rest(): Promise<void>
 }
 
 const LOOK_EVERY_MS = 1_000
@@ -45,7 +47,10 @@ export class Demand implements Service {
   look(): void {
     if (this.#options.mode === 'daemon') return
     const wanted = this.#options.needed()
-    if (wanted === this.#wanted) return
+    if (wanted === this.#wanted) {
+      if (!wanted) this.#options.rest().catch(() => undefined)
+      return
+    }
     this.#wanted = wanted
     this.#last = this.#last.then(() => this.#options.changed(wanted)).catch(() => undefined)
   }
