@@ -26,6 +26,8 @@ export interface TestEndpointOptions
   readonly limits?: Partial<EndpointLimits>
   readonly catalog?: string
   onCall?(call: TestCall): void
+  /** Default true: `sessions` holds every connection, also closed ones. */
+  readonly keepsSessions?: boolean
 }
 
 export interface TestCall {
@@ -46,7 +48,7 @@ export function testEndpoint(paths: Paths, options: TestEndpointOptions = {}): T
     redactor,
     welcome: () => ({ protocol: 1, version: VERSION, pid: process.pid, catalog: options.catalog ?? 'test' }),
     onSession(connection) {
-      sessions.push(connection)
+      if (options.keepsSessions !== false) sessions.push(connection)
       void serve(connection, (call) => {
         calls.push(call)
         options.onCall?.(call)
@@ -58,7 +60,7 @@ export function testEndpoint(paths: Paths, options: TestEndpointOptions = {}): T
   return { endpoint, log, sessions, calls }
 }
 
-/** Tools: echo, big (bytes), progress (count), wait (until cancelled or closed), log, pid. */
+/** Tools: echo, big (bytes), progress (count), wait (ms), log, changed, pid, memory. */
 async function serve(connection: SessionConnection, begun: (call: TestCall) => void): Promise<void> {
   const server = new Server(SERVER_INFO, { capabilities: SERVER_CAPABILITIES })
   server.setRequestHandler(ListToolsRequestSchema, async () => ({
@@ -72,6 +74,10 @@ async function serve(connection: SessionConnection, begun: (call: TestCall) => v
     const text = (value: unknown) => ({ content: [{ type: 'text' as const, text: JSON.stringify(value) }] })
     if (name === 'big') return { content: [{ type: 'text', text: 'x'.repeat(Number(args.bytes)) }] }
     if (name === 'pid') return text(process.pid)
+    if (name === 'memory') {
+      globalThis.gc?.()
+      return text(process.memoryUsage.rss())
+    }
     if (name === 'changed') await server.sendToolListChanged()
     if (name === 'log') await server.sendLoggingMessage({ level: 'warning', data: args })
     if (name === 'progress') {

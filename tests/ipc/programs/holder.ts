@@ -21,6 +21,8 @@ if ('heldBy' in lock) {
 const { testEndpoint } = await import('../test-endpoint.ts')
 const { endpoint, calls } = testEndpoint(paths, {
   catalog: process.env.TEST_CATALOG ?? 'test',
+  keepsSessions: false,
+  limits: { tickMs: Number(process.env.TEST_TICK_MS ?? 1_000) },
   onReplaced: (detail) => console.log(`replaced ${detail}`),
   onCall: ({ name, args }) => console.log(`call ${name} ${JSON.stringify(args)}`),
 })
