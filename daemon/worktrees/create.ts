@@ -1,17 +1,18 @@
 import { createHash } from 'node:crypto'
-import { access, lstat } from 'node:fs/promises'
-import { join } from 'node:path'
 import { stopped, unlessAborted } from '../lock/unless-aborted.ts'
 import { freeBytes } from './disk.ts'
 import type { Engine } from './engine.ts'
 import type { Base } from './git/base.ts'
 import { GitError } from './git/git-error.ts'
-import { addWorktree, adminDirectory, checkOut } from './git/linked-worktree.ts'
+import { addWorktree, checkOut } from './git/linked-worktree.ts'
 import { createBranch } from './git/refs.ts'
 import { listWorktrees, onClone, openRepository, type Repository } from './git/repository.ts'
+import { heal } from './heal.ts'
 import type { JobRecord } from './job-record.ts'
 import { branchOf, checkJobId } from './layout.ts'
+import { lstatOrNull } from './lstat-or-null.ts'
 import { markerText } from './marker.ts'
+import { finishRemoval } from './remove.ts'
 import { undo } from './undo.ts'
 import { diskLow, fromGit, WorktreeError } from './worktree-error.ts'
 
@@ -40,8 +41,9 @@ export async function create(engine: Engine, request: CreateRequest): Promise<Cr
   const signal =
     request.signal === undefined ? engine.stopping : AbortSignal.any([engine.stopping, request.signal])
   const known = await engine.records.job(jobId)
-  if (known?.phase === 'ready' && (await isIntact(known))) return reuse(engine, known)
+  if (known?.phase === 'ready' && (await heal(engine, known))) return reuse(engine, known)
   if (known?.phase === 'creating') await undo(engine, known)
+  else if (known !== null) await clearAway(engine, known)
 
   const repository = await openClone(engine, request.repoRoot, signal)
   const path = await freePath(engine, jobId)
@@ -88,6 +90,7 @@ async function make(engine: Engine, making: Making): Promise<JobRecord> {
       removal: null,
       keptReason: null,
       trashPath: null,
+      savedTip: null,
     }
     // Before git changes anything: whatever is half made after a crash is known by its record.
     await engine.records.put(planned)
@@ -135,8 +138,7 @@ async function openClone(engine: Engine, repoRoot: string, signal: AbortSignal):
 async function freePath(engine: Engine, jobId: string): Promise<string> {
   await engine.layout.open()
   const path = await engine.layout.path(jobId)
-  const there = await lstat(path).catch(() => null)
-  if (there === null) return path
+  if ((await lstatOrNull(path)) === null) return path
   throw new WorktreeError(
     `${engine.layout.shown(path)} is there already and was not made for this job by this daemon`,
     'Move it away; nothing in it was touched.',
@@ -215,15 +217,20 @@ async function makeBranch(
   throw new WorktreeError(`The branch ${branch} appeared a moment ago`, 'Ask again.', { permanent: false })
 }
 
-/** The directory is there and its registration too. */
-async function isIntact(record: JobRecord): Promise<boolean> {
-  try {
-    const admin = await adminDirectory(record.path)
-    await access(join(admin, 'HEAD'))
-    return admin.startsWith(`${record.commonDir}/worktrees/`)
-  } catch {
-    return false
+/** What is left of an earlier worktree whose files are gone, or that was on its way out: saved, then a new one is made. */
+async function clearAway(engine: Engine, known: JobRecord): Promise<void> {
+  const removal = known.removal ?? {
+    branch: 'keep',
+    requestedAt: engine.now().toISOString(),
+    reason: 'its directory was gone when the job was claimed again',
   }
+  const { outcome, reason } = await finishRemoval(engine, { ...known, removal })
+  if (outcome === 'removed' || outcome === 'none') return
+  throw new WorktreeError(
+    `The earlier worktree of this job is in the way (${reason})`,
+    'Ask again when that is over; `scrum4me-daemon worktrees` shows it.',
+    { permanent: false },
+  )
 }
 
 async function reuse(engine: Engine, record: JobRecord): Promise<Created> {

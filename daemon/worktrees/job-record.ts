@@ -3,16 +3,18 @@ import { z } from 'zod'
 /**
  * What the engine remembers of one job's worktree, written before git changes anything.
  *
- * creating → ready → removing → (no record)
+ * creating → ready → removing → saved → (no record)
  *
  * `creating`: create runs, or was cut off; nobody was given the worktree, so it is undone.
  * `ready`: handed out. `removal` set: asked to go, waits until the last process has left it.
- * `removing`: saved; the directory may be in the trash already. Only remove moves to it, and
- * back to `ready` when something new turned up; reconciliation finishes it.
+ * `removing`: saved, and the directory is renamed into the trash or about to be; back to `ready` when
+ * something was written meanwhile, and after a crash.
+ * `saved`: nothing in the trash is worth keeping; registration and branch are still to go.
+ * Only remove moves a record past `ready`; reconciliation calls it to finish what a crash cut off.
  */
 export const JOB_RECORD = z.object({
   jobId: z.string(),
-  phase: z.enum(['creating', 'ready', 'removing']),
+  phase: z.enum(['creating', 'ready', 'removing', 'saved']),
   repoRoot: z.string(),
   /** Real path of the clone's common git directory. */
   commonDir: z.string(),
@@ -37,8 +39,10 @@ export const JOB_RECORD = z.object({
     .nullable(),
   /** Why it could not be removed the last time. */
   keptReason: z.string().nullable(),
-  /** Where the directory was renamed to, while `removing`. */
+  /** Where the directory was renamed to, in `removing` and `saved`. */
   trashPath: z.string().nullable(),
+  /** The tip of the branch that was saved, in `saved`. */
+  savedTip: z.string().nullable(),
 })
 
 export type JobRecord = z.infer<typeof JOB_RECORD>

@@ -3,9 +3,10 @@ import { codeOf } from '../errors.ts'
 import type { Engine } from './engine.ts'
 import { commitOf, deleteBranch } from './git/refs.ts'
 import { listWorktrees, onClone, openRepository, type Repository } from './git/repository.ts'
+import { heal } from './heal.ts'
 import type { JobRecord } from './job-record.ts'
 import { checkJobId } from './layout.ts'
-import { type Saved, save } from './save.ts'
+import { fingerprintAt, type Saved, save } from './salvage/save.ts'
 import { processesIn } from './standing.ts'
 import { undo, unregister } from './undo.ts'
 
@@ -52,6 +53,9 @@ export async function remove(engine: Engine, request: RemoveRequest): Promise<Re
   return finishRemoval(engine, { ...record, removal })
 }
 
+/** How often a worktree that changes under our hands is saved again before we wait. */
+const ATTEMPTS = 3
+
 const NONE: RemoveOutcome = {
   outcome: 'none',
   salvageRef: null,
@@ -64,35 +68,69 @@ const NONE: RemoveOutcome = {
 /** Carries a removal through, from wherever an earlier run left it. */
 export async function finishRemoval(engine: Engine, asked: JobRecord): Promise<RemoveOutcome> {
   const path = engine.layout.shown(asked.path)
-  let record = await backFromTrash(engine, asked)
-  const standing = await processesIn(record.path, engine.childEnv)
+  if (asked.phase === 'saved') {
+    await finishSaved(engine, asked)
+    return { ...NONE, outcome: 'removed', path }
+  }
+  const record = await backFromTrash(engine, asked)
+  await heal(engine, record)
   const bytes = await engine.disk.usedBytes(record.path, engine.stopping)
-  const saved = await save(engine, record)
-  const outcome = { salvageRef: saved.ref, ignored: saved.ignored, bytes, path }
-  if (saved.keptBecause !== null) {
-    await engine.records.put({ ...record, phase: 'ready', removal: null, keptReason: saved.keptBecause })
-    return { ...outcome, outcome: 'kept', reason: saved.keptBecause }
+  for (let attempt = 1; ; attempt += 1) {
+    const saved = await save(engine, record)
+    const outcome = { salvageRef: saved.ref, ignored: saved.ignored, bytes, path }
+    if (saved.keptBecause !== null) {
+      await engine.records.put({ ...record, removal: null, keptReason: saved.keptBecause })
+      return { ...outcome, outcome: 'kept', reason: saved.keptBecause }
+    }
+    const busy = await whoIsIn(engine, record, attempt)
+    if (busy !== null) {
+      await engine.records.put({ ...record, keptReason: busy })
+      return { ...outcome, outcome: 'deferred', reason: busy }
+    }
+    if (await takeAway(engine, record, saved)) return { ...outcome, outcome: 'removed', reason: null }
   }
-  if (standing.length > 0) {
-    const reason = `${standing.map(({ name, pid }) => `${name} (${pid})`).join(', ')} still in it`
-    await engine.records.put({ ...record, phase: 'ready', keptReason: reason })
-    return { ...outcome, outcome: 'deferred', reason }
-  }
-  const repository = await openRepository(engine.git, record.repoRoot, engine.stopping)
-  const place = await engine.trash.place(record.path)
-  record = { ...record, phase: 'removing', trashPath: place }
-  await engine.records.put(record)
-  await engine.lock.run(repository.commonDir, engine.stopping, async () => {
-    await rename(record.path, place).catch(unlessMissing)
-    await unregister(engine, repository, record.path)
-    await applyBranchRule(engine, repository, record, saved)
-    await engine.records.forget(record.jobId)
-  })
-  void engine.trash.delete(place, engine.stopping)
-  return { ...outcome, outcome: 'removed', reason: null }
 }
 
-/** A run that was cut off after the rename: back to its place, so that it is looked at again as a whole. */
+/** Why it cannot go now; null when it can. */
+async function whoIsIn(engine: Engine, record: JobRecord, attempt: number): Promise<string | null> {
+  const standing = await processesIn(record.path, engine.childEnv)
+  if (standing.length > 0)
+    return `${standing.map(({ name, pid }) => `${name} (${pid})`).join(', ')} still in it`
+  return attempt > ATTEMPTS ? 'files in it still change' : null
+}
+
+/**
+ * Renames the worktree away and ends its registration; false when something was written after it was saved
+ * (then it is back in its place).
+ */
+async function takeAway(engine: Engine, ready: JobRecord, saved: Saved): Promise<boolean> {
+  const place = await engine.trash.place(ready.path)
+  const record: JobRecord = { ...ready, phase: 'removing', trashPath: place }
+  await engine.records.put(record)
+  await rename(record.path, place).catch(unlessMissing)
+  // From here on nobody finds it by its path; what was written before the rename shows.
+  if ((await fingerprintAt(engine, record, place)) !== saved.fingerprint) {
+    await backFromTrash(engine, record)
+    return false
+  }
+  const done: JobRecord = { ...record, phase: 'saved', savedTip: saved.branchTip }
+  await engine.records.put(done)
+  await finishSaved(engine, done)
+  return true
+}
+
+/** git's bookkeeping of a worktree whose files are saved and in the trash. */
+async function finishSaved(engine: Engine, record: JobRecord): Promise<void> {
+  const repository = await openRepository(engine.git, record.repoRoot, engine.stopping)
+  await engine.lock.run(repository.commonDir, engine.stopping, async () => {
+    await unregister(engine, repository, record.path)
+    await applyBranchRule(engine, repository, record)
+    await engine.records.forget(record.jobId)
+  })
+  if (record.trashPath !== null) void engine.trash.delete(record.trashPath, engine.stopping)
+}
+
+/** A run that was cut off between rename and check: back to its place, so that it is looked at again as a whole. */
 async function backFromTrash(engine: Engine, record: JobRecord): Promise<JobRecord> {
   if (record.trashPath === null) return record
   await rename(record.trashPath, record.path).catch(unlessMissing)
@@ -102,19 +140,14 @@ async function backFromTrash(engine: Engine, record: JobRecord): Promise<JobReco
 }
 
 /** The job's branch goes if that was asked, its commits are safe, and nobody else has it checked out. */
-async function applyBranchRule(
-  engine: Engine,
-  repository: Repository,
-  record: JobRecord,
-  saved: Saved,
-): Promise<void> {
+async function applyBranchRule(engine: Engine, repository: Repository, record: JobRecord): Promise<void> {
   const call = onClone(repository, engine.stopping)
   const tip = await commitOf(engine.git, call, `refs/heads/${record.branch}`)
   if (tip === null || record.removal?.reportedBranch === record.branch) return
   // Kept for another branch that the agent reported: an empty one of ours helps nobody.
   if (record.removal?.branch !== 'delete' && tip !== record.baseSha) return
   if (record.removal?.branch !== 'delete' && record.removal?.reportedBranch === undefined) return
-  if (saved.branchTip !== tip) return
+  if (record.savedTip !== tip) return
   const holders = await listWorktrees(engine.git, call)
   if (holders.some((worktree) => worktree.branch === record.branch)) return
   await deleteBranch(engine.git, call, record.branch, tip)

@@ -13,6 +13,9 @@ import { checkJobId, Layout } from './layout.ts'
 import { headIsPushed } from './pushed.ts'
 import { Records } from './records.ts'
 import { type RemoveOutcome, type RemoveRequest, remove } from './remove.ts'
+import { drop } from './salvage/drop.ts'
+import { type Restored, type RestoreRequest, restore } from './salvage/restore.ts'
+import { knownClones, type SavedWork, savedIn } from './salvage/saved-work.ts'
 import { Trash } from './trash.ts'
 
 export interface WorktreesOptions {
@@ -99,6 +102,22 @@ export class Worktrees implements Service {
   async headIsPushed(jobId: string, branch: string): Promise<boolean> {
     const record = await this.#engine.records.job(checkJobId(jobId))
     return record?.phase === 'ready' && headIsPushed(this.#engine, record, branch)
+  }
+
+  /** All saved work in the clones this installation knows. */
+  async saved(): Promise<SavedWork[]> {
+    const clones = await knownClones(this.#engine)
+    return (await Promise.all(clones.map((clone) => savedIn(this.#engine, clone)))).flat()
+  }
+
+  /** Saved work as a branch in a new worktree. Errors: NOT_FOUND, CONFLICT (the path is taken), WORKTREE_FAILED. */
+  restore(request: RestoreRequest): Promise<Restored> {
+    return this.#turn(request.jobId, () => restore(this.#engine, request))
+  }
+
+  /** Forgets all saved work of a job for good. Errors: NOT_FOUND. */
+  drop(jobId: string): Promise<{ refs: string[] }> {
+    return this.#turn(jobId, () => drop(this.#engine, jobId))
   }
 
   /** Bytes that may still be written where the worktrees are. */

@@ -27,6 +27,8 @@ export interface RunCall extends GitCall {
   readonly idleMs?: number
   /** Exit codes that are answers, not failures; default only 0. */
   readonly expect?: readonly number[]
+  /** An open file that takes stdout. */
+  readonly output?: number
   /** Asks the kernel to let others go first. */
   readonly low?: boolean
 }
@@ -147,6 +149,7 @@ export class Git {
       signal: call.signal,
       deadlineMs: call.deadlineMs ?? DEADLINE_MS,
       idleMs: call.idleMs,
+      output: call.output,
     }).catch((error: unknown) => {
       throw new GitError(name, null, String(error), 'not-started')
     })

@@ -8,15 +8,15 @@ import { hasFilters, withoutFilters } from './safe-config.ts'
 const CHECKOUT_DEADLINE_MS = 1_800_000
 
 /**
- * Registers a linked worktree at `path`, locked from its first moment, detached at `sha`, with no files yet.
- * The caller holds the clone's lock; `checkOut` needs none.
+ * Registers a linked worktree at `path`, detached at `sha`, with no files yet; locked from its first moment
+ * if there is a reason. The caller holds the clone's lock; `checkOut` needs none.
  */
 export async function addWorktree(
   git: Git,
   repository: Repository,
   path: string,
   sha: string,
-  reason: string,
+  reason: string | null,
   signal: AbortSignal,
 ): Promise<void> {
   await git.run(
@@ -26,9 +26,7 @@ export async function addWorktree(
     '--quiet',
     '--detach',
     '--no-checkout',
-    '--lock',
-    '--reason',
-    reason,
+    ...(reason === null ? [] : ['--lock', '--reason', reason]),
     path,
     sha,
   )

@@ -12,6 +12,8 @@ export interface ChildCall {
   readonly deadlineMs: number
   /** Ended after so many ms without a byte of output. */
   readonly idleMs?: number | undefined
+  /** An open file that takes stdout, for what may be too large to hold. */
+  readonly output?: number | undefined
 }
 
 export interface ChildResult {
@@ -37,7 +39,7 @@ export function runChild(call: ChildCall): Promise<ChildResult> {
     const child = spawn(call.command, [...call.args], {
       cwd: call.cwd,
       env: { ...call.env },
-      stdio: [call.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+      stdio: [call.input === undefined ? 'ignore' : 'pipe', call.output ?? 'pipe', 'pipe'],
       detached: true,
     })
     const stdout: Buffer[] = []
