@@ -1,10 +1,7 @@
 #!/usr/bin/env node
 // The bin, and the only place that ends the process. `mcp` is handed to the bundled shim before anything
 // else is loaded: there is one shim per agent session, and what it does not load it does not cost.
-const shimHome = mcpHome(process.argv.slice(2))
-
-if (shimHome !== undefined) {
-  if (shimHome !== '') process.env.SCRUM4ME_HOME = shimHome
+if (isShim(process.argv.slice(2))) {
   await import(new URL('../shim/main.js', import.meta.url).href)
 } else {
   const [{ runCli }, { processTerminal }] = await Promise.all([
@@ -19,21 +16,10 @@ if (shimHome !== undefined) {
   process.exit(code)
 }
 
-/** `--home` of an `mcp` command line, empty without one; undefined: another command. */
-function mcpHome(args: readonly string[]): string | undefined {
-  let home = ''
-  let isShim = false
-  for (let index = 0; index < args.length; index += 1) {
-    const argument = args[index]
-    if (argument === '--home') {
-      index += 1
-      home = args[index] ?? ''
-    } else if (argument?.startsWith('--home=')) home = argument.slice('--home='.length)
-    else if (argument === 'mcp') isShim = true
-    else if (!isShim) return undefined
-    else if (argument === '--help' || argument === '-h') return undefined
-  }
-  return isShim ? home : undefined
+/** `[--home DIR] mcp …`, but not a question for its help. */
+function isShim(args: readonly string[]): boolean {
+  const first = args.findIndex((word, index) => !word.startsWith('--home') && args[index - 1] !== '--home')
+  return args[first] === 'mcp' && !args.includes('--help') && !args.includes('-h')
 }
 
 /** A directory that was deleted under us is no reason to fail. */

@@ -1,27 +1,41 @@
 // Makes dist/shim/main.js, the one file a session starts, and finishes the build around it.
-// `node shim/bundle.mjs [directory]` writes the shim elsewhere and touches nothing else (tests use it).
+// `node shim/bundle.mjs DIRECTORY` writes the shim elsewhere and touches nothing else (tests use it).
 import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join, resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = join(root, 'dist')
-const target = process.argv[2] ?? join(dist, 'shim')
+const ours = join(dist, 'shim')
+const target = process.argv[2] === undefined ? ours : resolve(process.argv[2])
 
-/** What the shim answers while no daemon is there, taken from the very catalog that the daemon serves. */
+/** What the shim answers while no daemon is there, from the very sources that the daemon serves. */
 async function readAnswers() {
-  const compiled = join(dist, 'daemon/tools/static-answers.js')
-  if (!existsSync(compiled)) return { tools: [], prompts: [], catalog: '' }
-  const { staticAnswers } = await import(compiled)
-  return staticAnswers()
+  // Beside node_modules, where its imports resolve; named by process, because tests bundle at the same time.
+  const compiled = join(root, 'node_modules', '.cache', `static-answers-${process.pid}.mjs`)
+  await build({
+    entryPoints: [join(root, 'daemon/tools/static-answers.ts')],
+    outfile: compiled,
+    bundle: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+  })
+  try {
+    const { staticAnswers } = await import(pathToFileURL(compiled).href)
+    return staticAnswers()
+  } finally {
+    rmSync(compiled)
+  }
 }
 
-const { tools, prompts, instructions, catalog } = await readAnswers()
+const { capabilities, serverInfo, instructions, tools, prompts = [], catalog } = await readAnswers()
 // tsc has compiled the sources one by one; only the bundle runs.
 rmSync(target, { recursive: true, force: true })
 mkdirSync(target, { recursive: true })
-// CommonJS: it starts faster than an ES module, and its imports wait until they are needed.
+// CommonJS starts faster than an ES module, and what it imports lazily is not loaded before it is needed.
 writeFileSync(join(target, 'package.json'), '{"type":"commonjs"}\n')
 await build({
   entryPoints: [join(root, 'shim/main.ts')],
@@ -34,17 +48,18 @@ await build({
   banner: { js: '#!/usr/bin/env node' },
   define: {
     SCRUM4ME_ANSWERS: JSON.stringify({
+      initialize: JSON.stringify({ capabilities, serverInfo, instructions }).slice(1, -1),
       tools: JSON.stringify({ tools }),
       prompts: JSON.stringify({ prompts }),
-      instructions: JSON.stringify(instructions ?? null),
       catalog,
     }),
+    // node-ipc makes itself a `require`, for parts that the shim does not use.
     'import.meta.url': '__filename',
   },
 })
 chmodSync(join(target, 'main.js'), 0o755)
 
-if (target === join(dist, 'shim')) {
+if (target === ours) {
   const daemon = join(dist, 'daemon/main.js')
   if (existsSync(daemon)) chmodSync(daemon, 0o755)
   writeFileSync(join(dist, '.built'), '')

@@ -1,7 +1,7 @@
 import type { Goodbye, Welcome } from '../daemon/wire/hello.ts'
 import type { JsonRpcNotification, JsonRpcRequest, JsonRpcResponse } from '../daemon/wire/json-rpc.ts'
 import { isNotification, isRecord, isRequest, isRequestId, isResponse } from '../daemon/wire/json-rpc.ts'
-import { CAPABILITIES, MCP_VERSIONS, SERVER_INFO } from '../daemon/wire/mcp.ts'
+import { MCP_VERSIONS } from '../daemon/wire/mcp-versions.ts'
 import { MAX_FRAME_BYTES } from '../daemon/wire/protocol.ts'
 import { errorLine, failureLine, resultLine } from './answer.ts'
 import { type Failure, PendingCalls } from './pending-calls.ts'
@@ -123,9 +123,7 @@ export class Relay implements UpstreamEvents {
     const asked = request.params?.protocolVersion
     const protocolVersion = MCP_VERSIONS.find((version) => version === asked) ?? MCP_VERSIONS[0]
     this.#initialize = { ...request, params: { ...request.params, protocolVersion } }
-    const known = JSON.stringify({ protocolVersion, capabilities: CAPABILITIES, serverInfo: SERVER_INFO })
-    const { instructions } = staticAnswers
-    const result = instructions === 'null' ? known : `${known.slice(0, -1)},"instructions":${instructions}}`
+    const result = `{"protocolVersion":"${protocolVersion}",${staticAnswers.initialize}}`
     this.#options.write(resultLine(request.id, result))
     if (this.#state === 'up') this.#replay()
   }

@@ -1,22 +1,15 @@
-/** Written into the bundle by `bundle.mjs`; absent when the sources run as they are. */
-declare const SCRUM4ME_ANSWERS: StaticAnswers | undefined
-
-/** What is answered while no daemon is there, as JSON made at build time. */
+/** What is answered while no daemon is there, as JSON that `bundle.mjs` makes from the daemon's own catalog. */
 export interface StaticAnswers {
+  /** The members of `initialize`'s result behind `protocolVersion`: `"capabilities":{…},"serverInfo":{…},…` */
+  readonly initialize: string
   /** `{"tools":[…]}` and `{"prompts":[…]}` */
   readonly tools: string
   readonly prompts: string
-  /** A JSON string, or 'null'. */
-  readonly instructions: string
   /** Names this catalog; a daemon with another one makes the client list again. */
   readonly catalog: string
 }
 
-const NONE: StaticAnswers = {
-  tools: '{"tools":[]}',
-  prompts: '{"prompts":[]}',
-  instructions: 'null',
-  catalog: '',
-}
+/** Written into the bundle. */
+declare const SCRUM4ME_ANSWERS: StaticAnswers
 
-export const staticAnswers: StaticAnswers = typeof SCRUM4ME_ANSWERS === 'undefined' ? NONE : SCRUM4ME_ANSWERS
+export const staticAnswers: StaticAnswers = SCRUM4ME_ANSWERS

@@ -1,6 +1,7 @@
+import type { Caller } from '../backend/caller.ts'
 import type { Prisma } from '../db/generated/client.ts'
 import { DaemonError, notFound } from '../errors.ts'
-import type { Backlog, Caller } from './backlog.ts'
+import type { Backlog } from './backlog.ts'
 
 /**
  * The only place that decides who may see and change what. A product belongs to its owner and to

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { mkdir, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { DETACHED_VARIABLE } from '../lifecycle/supervisor.ts'
 import type { Paths } from '../paths.ts'
 import type { Invocation } from './invocation.ts'
 
@@ -54,5 +55,5 @@ export async function spawnDetached({ env, paths }: Pick<Invocation, 'env' | 'pa
 function daemonEnvironment(env: NodeJS.ProcessEnv, paths: Paths): NodeJS.ProcessEnv {
   const foreign = /^(NOTIFY_SOCKET|WATCHDOG_|LISTEN_|JOURNAL_STREAM|INVOCATION_ID|XPC_|CLAUDE|NODE_OPTIONS$)/
   const kept = Object.entries(env).filter(([name]) => !foreign.test(name))
-  return { ...Object.fromEntries(kept), SCRUM4ME_HOME: paths.home }
+  return { ...Object.fromEntries(kept), SCRUM4ME_HOME: paths.home, [DETACHED_VARIABLE]: '1' }
 }

@@ -1,11 +1,14 @@
+import { spawn } from 'node:child_process'
 import { open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { DaemonError } from '../errors.ts'
 import { delay } from '../lifecycle/delay.ts'
 import { LOG_FILE } from '../log-file.ts'
 import { logText } from '../log-text.ts'
 import { EXIT } from './exit.ts'
 import type { Invocation } from './invocation.ts'
+import { findService } from './service/find-service.ts'
 
 export interface LogsOptions {
   readonly follow?: boolean
@@ -19,10 +22,12 @@ const CHUNK_BYTES = 64 * 1024
 /** The last lines of the daemon's log, then new ones with `--follow`; stderr says where they are. */
 export async function logs(invocation: Invocation, options: LogsOptions): Promise<number> {
   const { terminal, paths } = invocation
+  const journal = (await findService(invocation))?.logCommand(options.lines, options.follow === true)
   const file = join(paths.logDir, LOG_FILE)
   const show = (line: string) => {
     if (line !== '') terminal.out(options.raw ? line : logText(line, terminal.colour))
   }
+  if (journal !== undefined) return readJournal(invocation, journal, show)
   const tail = await readTail(file, options.lines)
   if (tail === undefined && !options.follow) {
     throw new DaemonError(
@@ -97,4 +102,25 @@ async function follow(file: string, from: number, show: (line: string) => void):
 async function isPutAside(file: string, inode: number, position: number): Promise<boolean> {
   const now = await stat(file).catch(() => undefined)
   return now !== undefined && (now.ino !== inode || now.size < position)
+}
+
+/** The journal's lines of our unit; what is not ours among them (systemd's own) is shown as it is. */
+function readJournal(
+  { terminal, env }: Invocation,
+  command: readonly string[],
+  show: (line: string) => void,
+): Promise<number> {
+  terminal.err(`Journal: ${command.join(' ')}`)
+  const [program = 'journalctl', ...args] = command
+  const own = { PATH: env.PATH ?? '/usr/bin:/bin', HOME: env.HOME ?? '/', LC_ALL: 'C' }
+  const child = spawn(program, args, { env: own, stdio: ['ignore', 'pipe', 'inherit'] })
+  createInterface({ input: child.stdout }).on('line', show)
+  return new Promise((resolve, reject) => {
+    child.on('error', (error) =>
+      reject(
+        new DaemonError('INTERNAL', `${program} could not be run`, 'Install systemd’s journalctl.', error),
+      ),
+    )
+    child.on('close', (code) => resolve(code === 0 || code === null ? EXIT.ok : EXIT.failed))
+  })
 }

@@ -52,9 +52,9 @@ export function mcpAddLine(argv: readonly string[]): string {
  */
 export async function shimCommand({ paths }: Pick<Invocation, 'paths'>): Promise<string[]> {
   const home = paths.isDefaultHome ? [] : ['--home', paths.home]
-  const main = await realpath(fileURLToPath(new URL('../main.js', import.meta.url))).catch(() => '')
-  if (main === '' || main.includes('/_npx/')) return ['npx', '-y', 'scrum4me-daemon', 'mcp', ...home]
-  return [process.execPath, main, 'mcp', ...home]
+  const shim = await realpath(fileURLToPath(new URL('../../shim/main.js', import.meta.url))).catch(() => '')
+  if (shim === '' || shim.includes('/_npx/')) return ['npx', '-y', 'scrum4me-daemon', 'mcp', ...home]
+  return [process.execPath, shim, ...home]
 }
 
 function indent(value: unknown): string {

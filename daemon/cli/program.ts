@@ -1,4 +1,4 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { toDaemonError } from '../errors.ts'
 import { resolvePaths } from '../paths.ts'
 import { VERSION } from '../version.ts'
@@ -132,6 +132,8 @@ export function buildProgram(environment: CliEnvironment, done: (code: number) =
 
   const jobs = program
     .command('jobs')
+    // Else its own --json would take that of its subcommands.
+    .enablePositionalOptions()
     .description('list jobs that are queued, claimed, held here or just ended')
     .addOption(json())
     .action(act(async (on, options: Json) => (await import('./jobs.ts')).jobs(on, options)))
@@ -177,6 +179,7 @@ export function buildProgram(environment: CliEnvironment, done: (code: number) =
 
   const worktrees = program
     .command('worktrees')
+    .enablePositionalOptions()
     .description('list worktrees with job, branch, state and bytes, and all saved work')
     .addOption(json())
     .action(act(async (on, options: Json) => (await import('./worktrees.ts')).worktrees(on, options)))
@@ -217,6 +220,44 @@ export function buildProgram(environment: CliEnvironment, done: (code: number) =
     .description('write all data of the embedded database into one file')
     .action(act(async (on, file: string | undefined) => (await import('./db.ts')).dbDump(on, file)))
 
+  program
+    .command('login')
+    .description('enter database URL and token, check them, write daemon.env')
+    .action(act(async (on) => (await import('./login.ts')).login(on)))
+  program
+    .command('doctor')
+    .description('check everything; one line each, with the remedy')
+    .addOption(json())
+    .action(act(async (on, options: Json) => (await import('./doctor.ts')).doctor(on, options)))
+  program
+    .command('install')
+    .description('make it a service of systemd or launchd, start it; over an older one: upgrade')
+    .option('--system', 'a hardened system service instead of one of this user')
+    .option('--run-as <user>', 'with --system: the user whose agents it serves')
+    .option('--print', 'print the definition, change nothing')
+    .action(
+      act(async (on, options: { system?: boolean; print?: boolean; runAs?: string }) =>
+        (await import('./install.ts')).install(on, options),
+      ),
+    )
+  program
+    .command('uninstall')
+    .description('stop and remove the service; data stays')
+    .option('--purge', 'remove the home with all its data, too')
+    .action(
+      act(async (on, options: { purge?: boolean }) =>
+        (await import('./uninstall.ts')).uninstall(on, options),
+      ),
+    )
+  program
+    .command('completion')
+    .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
+    .description('print a completion script for a shell')
+    .action(
+      act(async (on, shell: 'bash' | 'zsh' | 'fish') =>
+        (await import('./completion.ts')).completion(on, shell, program),
+      ),
+    )
   program
     .command('mcp-config')
     .description('print how to add the MCP server to Claude Code; no secret in it')

@@ -1,6 +1,6 @@
 import { readHolder } from './holder.ts'
 import type { Invocation } from './invocation.ts'
-import { findService } from './service.ts'
+import { findService } from './service/find-service.ts'
 import { startStopped } from './start.ts'
 import { stopProcess } from './stop.ts'
 
@@ -10,9 +10,9 @@ import { stopProcess } from './stop.ts'
  */
 export async function restart(invocation: Invocation): Promise<number> {
   const holder = await readHolder(invocation.paths)
+  const service = await findService(invocation)
   if (holder !== undefined) await stopProcess(invocation, holder, 'restart')
   // A supervisor starts it again by itself, after a pause; asking for it skips the pause.
-  const service = await findService(invocation.paths)
-  if (service !== undefined) await service.restart()
+  if (service !== undefined && holder !== undefined) await service.restart()
   return startStopped(invocation)
 }

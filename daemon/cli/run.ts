@@ -1,12 +1,13 @@
 import { type LoadedConfig, loadConfig } from '../config/load-config.ts'
+import type { DaemonOptions, RunningDaemon } from '../daemon.ts'
 import { type DaemonError, messageOf, toDaemonError } from '../errors.ts'
 import { delay } from '../lifecycle/delay.ts'
+import { Supervisor } from '../lifecycle/supervisor.ts'
 import { openLogOutput } from '../log-sinks.ts'
 import { createLogger, type Logger } from '../logger.ts'
 import { Redactor } from '../redact.ts'
 import { EXIT, runExitCodeOf } from './exit.ts'
 import type { Invocation } from './invocation.ts'
-import { type DaemonOptions, loadDaemon, type RunningDaemon } from './seams.ts'
 
 /** How often a daemon that launchd would only restart looks whether its configuration was mended, ms. */
 const RECHECK_MS = 15_000
@@ -16,6 +17,7 @@ export async function run(invocation: Invocation): Promise<number> {
   const { terminal, env, home, paths } = invocation
   // Before anything is created: files, sockets and directories of ours are for us alone.
   process.umask(0o077)
+  const supervisor = new Supervisor(env)
   const redactor = new Redactor()
   const fail = (error: DaemonError): number => {
     terminal.err(redactor.clean(error.text))
@@ -26,12 +28,12 @@ export async function run(invocation: Invocation): Promise<number> {
     loaded = await loadConfig({ env, home, redactor })
   } catch (error) {
     const code = fail(toDaemonError(error))
-    return code === EXIT.config && isUnderLaunchd(env) ? waitUntilMended(invocation) : code
+    return code === EXIT.config && supervisor.kind === 'launchd' ? waitUntilMended(invocation) : code
   }
   const output = openLogOutput({ directory: paths.logDir, env, stderr: process.stderr, redactor })
   const logger = createLogger(loaded.config.logLevel, output.sink)
   try {
-    return await serve({ ...loaded, logger, redactor, env })
+    return await serve({ ...loaded, logger, redactor, env, supervisor })
   } catch (error) {
     return fail(toDaemonError(error))
   } finally {
@@ -40,7 +42,7 @@ export async function run(invocation: Invocation): Promise<number> {
 }
 
 async function serve(options: DaemonOptions): Promise<number> {
-  const startDaemon = await loadDaemon()
+  const { startDaemon } = await import('../daemon.ts')
   const signals = new Signals(options.logger)
   try {
     const daemon = await startDaemon(options)
@@ -119,8 +121,4 @@ async function waitUntilMended({ terminal, env, home }: Invocation): Promise<num
     if (isMended) return EXIT.ok
   }
   return EXIT.ok
-}
-
-function isUnderLaunchd(env: NodeJS.ProcessEnv): boolean {
-  return process.platform === 'darwin' && (env.XPC_SERVICE_NAME ?? '').startsWith('com.scrum4me.')
 }

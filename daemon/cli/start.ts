@@ -7,7 +7,7 @@ import { EXIT } from './exit.ts'
 import { fetchStatus } from './fetch-status.ts'
 import { readHolder } from './holder.ts'
 import type { Invocation } from './invocation.ts'
-import { findService } from './service.ts'
+import { findService } from './service/find-service.ts'
 import { statusText } from './status-text.ts'
 import { styleOf } from './style.ts'
 
@@ -33,10 +33,10 @@ export async function start(invocation: Invocation): Promise<number> {
 /** As `start`, when it is known that none runs. */
 export async function startStopped(invocation: Invocation): Promise<number> {
   const { terminal, paths } = invocation
-  const service = await findService(paths)
+  const service = await findService(invocation)
   if (service !== undefined) {
     await service.start()
-    return announce(invocation, await untilStarted(invocation, undefined))
+    return announce(invocation, await untilStarted(invocation))
   }
   const child = await spawnDetached(invocation)
   try {
@@ -49,7 +49,7 @@ export async function startStopped(invocation: Invocation): Promise<number> {
     if (report !== undefined) return announce(invocation, report)
     // Of two starts at once one finds the home held; then the other's daemon is the one wanted.
     if ((await code) === EXIT.held && (await readHolder(paths)) !== undefined) {
-      return announce(invocation, await untilStarted(invocation, undefined))
+      return announce(invocation, await untilStarted(invocation))
     }
     terminal.err(await child.complaints())
     terminal.err(
@@ -62,9 +62,9 @@ export async function startStopped(invocation: Invocation): Promise<number> {
 }
 
 /** The first report that is not of a start; undefined when `ended` aborts before. */
-async function untilStarted(
+export async function untilStarted(
   { paths }: Invocation,
-  ended: AbortSignal | undefined,
+  ended?: AbortSignal,
 ): Promise<StatusReport | undefined> {
   const deadline = Date.now() + START_DEADLINE_MS
   while (!ended?.aborted) {

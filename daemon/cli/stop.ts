@@ -3,7 +3,7 @@ import { control } from '../ipc/control-client.ts'
 import { EXIT } from './exit.ts'
 import { type Holder, isAlive, readHolder, waitUntilGone } from './holder.ts'
 import type { Invocation } from './invocation.ts'
-import { findService } from './service.ts'
+import { findService } from './service/find-service.ts'
 
 /** Drain (10 s for calls in flight), then services in order, the embedded database last. */
 const STOP_DEADLINE_MS = 30_000
@@ -15,7 +15,7 @@ const ASK_DEADLINE_MS = 2_000
 export async function stop(invocation: Invocation): Promise<number> {
   const { terminal, paths } = invocation
   const holder = await readHolder(paths)
-  const service = await findService(paths)
+  const service = await findService(invocation)
   // Also when no process is there: a supervisor may be about to restart it.
   if (service !== undefined) await service.stop()
   if (holder === undefined) {

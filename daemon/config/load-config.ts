@@ -61,13 +61,6 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
     salvageMaxBytes: reader.integer('SCRUM4ME_SALVAGE_MAX_BYTES', GIB, 0, Number.MAX_SAFE_INTEGER, 'bytes'),
     spareWorktrees: reader.oneOf('SCRUM4ME_SPARE_WORKTREES', ['on', 'off'], 'on') === 'on',
   }
-  if (config.leaseSeconds < 2 * config.heartbeatSeconds) {
-    reader.fault(
-      'SCRUM4ME_LEASE_SECONDS',
-      `at least twice SCRUM4ME_HEARTBEAT_SECONDS (${config.heartbeatSeconds}), because beats renew leases`,
-      'Raise the lease or beat more often.',
-    )
-  }
   if (reader.faults.length > 0) throw configError(reader.faults)
   return { config, settings: reader.values }
 }

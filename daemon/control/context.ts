@@ -4,6 +4,8 @@ import type { RepoRoots } from '../config/repo-roots.ts'
 import type { SettingValue } from '../config/settings-reader.ts'
 import type { Sql } from '../db/sql.ts'
 import type { Logger } from '../logger.ts'
+import type { StatusReport } from '../wire/status-report.ts'
+import type { Worktrees } from '../worktrees/worktrees.ts'
 
 /** What a control method may use of the running daemon. */
 export interface ControlContext {
@@ -18,12 +20,35 @@ export interface ControlContext {
   readonly sql: Sql
   readonly database: ControlDatabase
   readonly jobs: HeldJobs
+  readonly worktrees: Worktrees
+  readonly daemon: DaemonControl
+}
+
+/** The daemon as a whole. */
+export interface DaemonControl {
+  status(): Promise<StatusReport>
+  /** Begins the ordered end; returns at once. */
+  stop(reason: 'stop' | 'restart'): void
+  /** Remembered across restarts. */
+  pause(paused: boolean): Promise<void>
 }
 
 export interface ControlDatabase {
   readonly kind: 'embedded' | 'external'
+  /** `host:port/database` or the data directory, without user or password. */
+  readonly where: string
   /** The URL in use, password included: the embedded server's once it runs. */
   url(): string | undefined
+  /** A question to the server, round trip in ms; throws DATABASE_UNAVAILABLE. */
+  ping(): Promise<number>
+  /** Whether notifications arrive, as in the status report. */
+  listen(): 'listening' | 'polling' | 'reconnecting' | 'off'
+  /** Tables and columns we need and do not find, and the SQL that would add them. */
+  missing(): Promise<{ readonly names: readonly string[]; readonly sql: string }>
+  /** Embedded only: applies what is not applied yet and answers the names. */
+  migrate(): Promise<readonly string[]>
+  /** Embedded only: all data into one new file, mode 0600; answers its bytes. */
+  dump(file: string): Promise<number>
 }
 
 /** The claims of this machine. */

@@ -25,6 +25,16 @@ export class Params {
     return value
   }
 
+  /** A whole number from 1 on. */
+  optionalNumber(name: string): number | undefined {
+    const value = this.#values.get(name)
+    if (value === undefined || value === null) return undefined
+    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1) {
+      throw invalid(name, 'a whole number from 1 on')
+    }
+    return value
+  }
+
   flag(name: string): boolean {
     const value = this.#values.get(name)
     if (value === undefined) return false

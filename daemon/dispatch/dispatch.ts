@@ -1,4 +1,5 @@
 import type { ClaimRecord } from '../jobs/claim-record.ts'
+import { release } from '../jobs/release.ts'
 import type { Service } from '../lifecycle/service.ts'
 import type { Session } from '../sessions/session.ts'
 import { Beats } from './beats.ts'
@@ -26,9 +27,11 @@ export class Dispatch implements Service {
   readonly #ports: DispatchPorts
   readonly #preparer: Preparer
   readonly #sweeper: Sweeper
+  readonly #notice: SessionNotice
 
   constructor(ports: DispatchPorts, notice: SessionNotice) {
     this.#ports = ports
+    this.#notice = notice
     this.#preparer = new Preparer(ports, this.queue, this.backoff)
     this.loop = new ClaimLoop(ports, this.queue, this.#preparer, this.backoff)
     this.#preparer.onFree(() => this.loop.nudge())
@@ -81,5 +84,23 @@ export class Dispatch implements Service {
       await book.change(claim, { state: 'undelivered' })
     })
     this.loop.nudge()
+  }
+
+  /** A person gives a claim of this machine back to the queue; its session learns of it. False: not held here. */
+  async giveBack(jobId: string): Promise<boolean> {
+    const { book, sql } = this.#ports
+    return book.exclusive(jobId, async () => {
+      const claim = book.get(jobId)
+      if (claim?.state !== 'held' && claim?.state !== 'undelivered') return false
+      const releasedAt = await release(sql, claim.identity)
+      if (releasedAt === null) return false
+      if (claim.owner !== null)
+        this.#notice(
+          claim.owner.key,
+          `Job ${jobId} was given back to the queue by a person. Stop working on it.`,
+        )
+      await book.change(claim, { state: 'released', releasedAt })
+      return true
+    })
   }
 }

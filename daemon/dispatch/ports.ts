@@ -1,10 +1,11 @@
-import type { Caller } from '../backlog/backlog.ts'
+import type { Caller } from '../backend/caller.ts'
 import type { RepoRoots } from '../config/repo-roots.ts'
 import type { Sql } from '../db/sql.ts'
 import type { JobMarker } from '../jobs/claim.ts'
 import type { ClaimBook } from '../jobs/claim-book.ts'
 import type { Logger } from '../logger.ts'
 import type { SessionRegistry } from '../sessions/registry.ts'
+import type { Git } from '../worktrees/git/git.ts'
 import type { Worktrees } from '../worktrees/worktrees.ts'
 
 /** What every part of the dispatch works with; built once in daemon.ts. */
@@ -15,6 +16,8 @@ export interface DispatchPorts {
   readonly book: ClaimBook
   readonly sessions: SessionRegistry
   readonly worktrees: Worktrees
+  /** Git for reading, safely; `daemon/worktrees/git`. */
+  readonly git: Git
   readonly roots: RepoRoots
   readonly instanceId: string
   readonly settings: {
@@ -33,4 +36,6 @@ export interface Authority {
   ready(timeoutMs: number): Promise<Caller>
   /** Null: not now. */
   current(): Caller | null
+  /** A statement did not reach the database. */
+  lost(error: unknown): void
 }

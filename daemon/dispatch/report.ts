@@ -35,6 +35,9 @@ export interface ReportAnswer extends Record<string, unknown> {
   readonly next_action: 'idle' | 'wait_for_job_again' | 'queue_empty'
 }
 
+/** For one look at a worktree, ms. */
+const GIT_MS = 5_000
+
 const STATUS = { running: 'RUNNING', done: 'DONE', failed: 'FAILED', skipped: 'SKIPPED' } as const
 
 /**
@@ -121,7 +124,7 @@ export class Reports {
     if (input.status === 'running') throw lostError({ ...claim, lost: 'taken' })
     const { book, worktrees } = this.#ports
     const { jobId } = claim.identity
-    const headSha = await worktrees.head(jobId).catch(() => null)
+    const headSha = await this.#head(claim)
     const pushed =
       input.branch !== null && (await worktrees.headIsPushed(jobId, input.branch).catch(() => false))
     const report = toReport(input, headSha, pushed)
@@ -133,6 +136,13 @@ export class Reports {
       return answer(spooled, spooledRow(report), { worktree: 'kept' }, 'wait_for_job_again', false)
     if (written === 'lost') throw await this.#superseded(session, spooled)
     return { ...written, next_action: await this.#next(session, claim.userId) }
+  }
+
+  /** What the worktree's HEAD is at, for the board; null where that cannot be read. */
+  async #head(claim: ClaimRecord): Promise<string | null> {
+    if (claim.worktree === null) return null
+    const call = { dir: claim.worktree.path, deadlineMs: GIT_MS }
+    return this.#ports.git.text(call, 'rev-parse', '--verify', 'HEAD^{commit}').catch(() => null)
   }
 
   /** The same final report asked again by its owner succeeds; another one comes too late. */
@@ -150,17 +160,23 @@ export class Reports {
     return { ...(result as ReportAnswer), next_action: await this.#next(session, claim.userId) }
   }
 
+  /** Tries for ten seconds; then the report stays on disk and is delivered when the database is back. */
   async #deliver(claim: ClaimRecord, report: Report): Promise<ReportAnswer | 'lost' | 'spooled'> {
-    try {
-      await this.#ports.authority.ready(DATABASE_WAIT_MS)
-      return await this.#write(claim, report)
-    } catch (error) {
-      const away =
-        error instanceof DaemonError ? error.code === 'DATABASE_UNAVAILABLE' : isConnectionFailure(error)
-      const refused = error instanceof DaemonError && error.code === 'UNAUTHORIZED'
-      if (!away && !refused) throw error
-      this.#ports.logger.warn({ job: claim.identity.jobId }, 'a final report waits on disk for the database')
-      return 'spooled'
+    const { authority, logger } = this.#ports
+    const until = performance.now() + DATABASE_WAIT_MS
+    for (;;) {
+      try {
+        await authority.ready(Math.max(0, until - performance.now()))
+        return await this.#write(claim, report)
+      } catch (error) {
+        if (error instanceof DaemonError) {
+          if (error.code !== 'DATABASE_UNAVAILABLE' && error.code !== 'UNAUTHORIZED') throw error
+          logger.warn({ job: claim.identity.jobId }, 'a final report waits on disk for the database')
+          return 'spooled'
+        }
+        if (!isConnectionFailure(error)) throw error
+        authority.lost(error)
+      }
     }
   }
 

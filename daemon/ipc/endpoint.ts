@@ -1,22 +1,20 @@
-import { dirname, join } from 'node:path'
 import type { IpcSocket } from 'node-ipc'
-import { DaemonError, messageOf, toDaemonError } from '../errors.ts'
+import { IPCProtocolError } from 'node-ipc/parsers'
+import { messageOf, toDaemonError } from '../errors.ts'
 import type { Service } from '../lifecycle/service.ts'
-import { type KernelLock, takeKernelLock } from '../lock/kernel-lock.ts'
 import type { Logger } from '../logger.ts'
 import type { Paths } from '../paths.ts'
 import type { Redactor } from '../redact.ts'
-import { checkPrivateDirectory } from '../wire/check-private-directory.ts'
 import type { ControlReply, ControlRequest } from '../wire/control.ts'
 import type { Goodbye, Welcome } from '../wire/hello.ts'
 import { isRecord } from '../wire/json-rpc.ts'
-import { EVENT, MAX_SOCKET_PATH_BYTES } from '../wire/protocol.ts'
+import { EVENT } from '../wire/protocol.ts'
 import { Connection, type ConnectionLimits } from './connection.ts'
 import { greet } from './greet.ts'
-import { type Listener, type ListenerHandlers, listen } from './listener.ts'
+import type { ListenerHandlers } from './listener.ts'
+import { PublishedSocket } from './published-socket.ts'
 import type { CloseReason, SessionConnection } from './session-connection.ts'
 import { SessionTransport } from './session-transport.ts'
-import { SocketFile } from './socket-file.ts'
 
 export interface EndpointLimits extends ConnectionLimits {
   readonly maxConnections: number
@@ -66,22 +64,23 @@ export class Endpoint implements Service {
   readonly name = 'endpoint'
   readonly #options: EndpointOptions
   readonly #limits: EndpointLimits
-  readonly #file: SocketFile
-  readonly #listeners: Listener[] = []
+  readonly #socket: PublishedSocket
   readonly #connections = new Map<IpcSocket, Connection>()
-  #pathLock: KernelLock | undefined
   #timer: NodeJS.Timeout | undefined
-  #bound = 0
   #ticks = 0
-  #checking = false
-  #replaced = false
   #drops = 0
   #stopping: Promise<void> | undefined
 
   constructor(options: EndpointOptions) {
     this.#options = options
     this.#limits = { ...LIMITS, ...options.limits }
-    this.#file = new SocketFile(options.paths.socket)
+    this.#socket = new PublishedSocket({
+      paths: options.paths,
+      maxConnections: this.#limits.maxConnections,
+      handlers: this.#handlers,
+      logger: options.logger,
+      onReplaced: (detail) => options.onReplaced?.(detail),
+    })
   }
 
   /** Sessions connected now. */
@@ -92,18 +91,7 @@ export class Endpoint implements Service {
   }
 
   async start(): Promise<void> {
-    const { socket } = this.#options.paths
-    await checkPrivateDirectory(dirname(socket))
-    await this.#lockPath()
-    try {
-      await this.#file.checkFree()
-      const path = await this.#listen()
-      await this.#file.publish(path)
-    } catch (error) {
-      for (const listener of this.#listeners.splice(0)) listener.stop()
-      await this.#pathLock?.release()
-      throw error
-    }
+    await this.#socket.publish()
     this.#timer = setInterval(() => this.#tick(), this.#limits.tickMs)
   }
 
@@ -122,43 +110,10 @@ export class Endpoint implements Service {
 
   async #stop(): Promise<void> {
     clearInterval(this.#timer)
-    await this.#file.remove()
-    for (const listener of this.#listeners) listener.stopAccepting()
+    await this.#socket.withdraw()
     const reason: CloseReason = { kind: 'stopped', detail: 'the daemon stops' }
     await Promise.all(Array.from(this.#connections.values(), (connection) => connection.end(reason)))
-    for (const listener of this.#listeners.splice(0)) listener.stop()
-    await this.#pathLock?.release()
-  }
-
-  /** A socket outside our run directory is not covered by the instance lock: two homes may name it. */
-  async #lockPath(): Promise<void> {
-    const { socket, runDir } = this.#options.paths
-    if (dirname(socket) === runDir) return
-    const lock = await takeKernelLock(`${socket}.lock`)
-    if (lock === null) {
-      throw new DaemonError(
-        'CONFLICT',
-        `Another daemon, with another home, serves ${socket}; it was left alone`,
-        'Give each home a socket of its own with SCRUM4ME_SOCKET, or stop the other daemon',
-      )
-    }
-    this.#pathLock = lock
-  }
-
-  /** Binds a private name beside the socket's path and returns it. */
-  async #listen(): Promise<string> {
-    this.#bound += 1
-    const name = `.s${process.pid.toString(36)}.${this.#bound}`
-    const path = join(dirname(this.#options.paths.socket), name)
-    if (Buffer.byteLength(path) > MAX_SOCKET_PATH_BYTES) {
-      throw new DaemonError(
-        'VALIDATION_ERROR',
-        `The directory of ${this.#options.paths.socket} has too long a name for a socket`,
-        'Set SCRUM4ME_SOCKET to a shorter path',
-      )
-    }
-    this.#listeners.push(await listen(path, this.#limits.maxConnections, this.#handlers))
-    return path
+    await this.#socket.close()
   }
 
   readonly #handlers: ListenerHandlers = {
@@ -183,7 +138,10 @@ export class Endpoint implements Service {
     failed: (error) => {
       // node-ipc does not say whose error it is, but has just destroyed that socket.
       for (const connection of this.#connections.values()) {
-        if (connection.isDestroyed && connection.isOpen) return this.#drop(connection, error.message)
+        if (!connection.isDestroyed || !connection.isOpen) continue
+        if (error instanceof IPCProtocolError) this.#drop(connection, error.message)
+        else connection.destroy({ kind: 'gone', detail: error.message })
+        return
       }
     },
     closed: (socket) => {
@@ -281,38 +239,7 @@ export class Endpoint implements Service {
       if (fault !== undefined) this.#drop(connection, fault)
     }
     this.#ticks += 1
-    if (this.#ticks % this.#limits.selfCheckTicks === 0) void this.#selfCheck()
-  }
-
-  /** The path must lead to us: put back if someone deleted it, reported if someone else took it. */
-  async #selfCheck(): Promise<void> {
-    if (this.#checking || this.#stopping !== undefined) return
-    this.#checking = true
-    const { logger, paths } = this.#options
-    try {
-      let state = await this.#file.state()
-      if (state === 'absent') {
-        const [old] = this.#listeners.slice(-1)
-        const path = await this.#listen()
-        const published = await this.#file.publishIfAbsent(path)
-        if (published) {
-          old?.stopAccepting()
-          logger.warn('endpoint: the socket had been deleted and is back')
-        } else {
-          this.#listeners.pop()?.stop()
-          state = 'other'
-        }
-      }
-      if (state === 'other' && !this.#replaced) {
-        logger.error('endpoint: another process serves our socket path')
-        this.#options.onReplaced?.(`${paths.socket} belongs to another process`)
-      }
-      this.#replaced = state === 'other'
-    } catch (error) {
-      logger.error({ error: messageOf(error) }, 'endpoint: the socket path cannot be checked')
-    } finally {
-      this.#checking = false
-    }
+    if (this.#ticks % this.#limits.selfCheckTicks === 0) void this.#socket.check()
   }
 }
 

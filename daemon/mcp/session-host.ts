@@ -4,6 +4,8 @@ import {
   CallToolRequestSchema,
   type CallToolResult,
   ErrorCode,
+  GetPromptRequestSchema,
+  ListPromptsRequestSchema,
   ListToolsRequestSchema,
   McpError,
   type ServerNotification,
@@ -17,6 +19,7 @@ import type { Session } from '../sessions/session.ts'
 import { callTool } from '../tools/call.ts'
 import type { Catalog } from '../tools/catalog.ts'
 import type { ToolContext } from '../tools/context.ts'
+import { getPrompt, listPrompts } from '../tools/prompts.ts'
 import { SERVER_CAPABILITIES, SERVER_INFO, SERVER_INSTRUCTIONS } from '../tools/server-info.ts'
 import type { Tool } from '../tools/tool.ts'
 import type { CallMemory } from './call-memory.ts'
@@ -122,6 +125,8 @@ export class SessionHost {
 
   #handle(server: Server, tap: DeliveryTap, key: string, connectionId: string): void {
     server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: this.#options.catalog().tools }))
+    server.setRequestHandler(ListPromptsRequestSchema, () => ({ prompts: listPrompts() }))
+    server.setRequestHandler(GetPromptRequestSchema, ({ params }) => getPrompt(params.name, params.arguments))
     server.setRequestHandler(CallToolRequestSchema, async (request, extra) => {
       // Never answered: the shim sends it again after reconnecting.
       if (this.#draining) return new Promise<CallToolResult>(() => undefined)

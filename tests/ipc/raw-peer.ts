@@ -1,24 +1,6 @@
 import { dial, type Line } from '../../daemon/wire/dial.ts'
-import type { Hello, SessionHello } from '../../daemon/wire/hello.ts'
-import { PROTOCOL } from '../../daemon/wire/protocol.ts'
-
-export function sessionHello(over: Partial<SessionHello> = {}): SessionHello {
-  return {
-    role: 'session',
-    protocol: PROTOCOL,
-    version: '0.1.0',
-    connectionId: `test-${Math.random().toString(36).slice(2)}`,
-    sessionId: 'test-session',
-    pid: process.pid,
-    clientProcess: null,
-    clientName: 'test',
-    clientVersion: '1',
-    cwd: '/',
-    repoRoots: {},
-    sshAuthSock: null,
-    ...over,
-  }
-}
+import type { Hello } from '../../daemon/wire/hello.ts'
+import { sessionHello } from './session-hello.ts'
 
 /** A client that says exactly what a test tells it to. */
 export class RawPeer {
@@ -27,6 +9,7 @@ export class RawPeer {
   readonly connected: Promise<void>
   isClosed = false
   readonly #line: Line
+  #pings = 0
   #waiting: (() => void)[] = []
 
   constructor(path: string) {
@@ -70,6 +53,16 @@ export class RawPeer {
 
   send(event: 'hello' | 'mcp' | 'control', data: unknown): void {
     this.raw(this.#line.encode(event, data))
+  }
+
+  /** Asks for a ping and resolves with the time it took, ms. */
+  async ping(): Promise<number> {
+    const id = `ping-${this.#pings++}`
+    const begun = performance.now()
+    const answered = this.event('mcp', this.received.filter(({ event }) => event === 'mcp').length)
+    this.send('mcp', { jsonrpc: '2.0', id, method: 'ping' })
+    await answered
+    return performance.now() - begun
   }
 
   /** Data of the n-th event of this name. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -9,22 +9,30 @@ import { onTestFinished } from 'vitest'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
+export interface CompiledProgram {
+  readonly file: string
+  remove(): Promise<void>
+}
+
 /** Bundles a TypeScript program of the tests so that any Node can run it in a process of its own. */
-export async function compileProgram(source: string): Promise<string> {
-  const directory = join(root, 'node_modules/.cache/scrum4me-tests')
-  await mkdir(directory, { recursive: true })
-  const outfile = join(directory, `${basename(source, '.ts')}-${process.pid}.mjs`)
+export async function compileProgram(source: string): Promise<CompiledProgram> {
+  const outdir = join(root, 'node_modules/.cache', `scrum4me-test-${process.pid}-${basename(source, '.ts')}`)
   await build({
     entryPoints: [source],
-    outfile,
+    outdir,
+    outExtension: { '.js': '.mjs' },
     bundle: true,
+    splitting: true,
     packages: 'external',
     platform: 'node',
     format: 'esm',
     target: 'node20',
     logLevel: 'silent',
   })
-  return outfile
+  return {
+    file: join(outdir, `${basename(source, '.ts')}.mjs`),
+    remove: () => rm(outdir, { recursive: true, force: true }),
+  }
 }
 
 /** A child process that is gone when the test is, and whose stdout lines can be awaited. */

@@ -10,21 +10,29 @@ import { delay } from '../../daemon/lifecycle/delay.ts'
 import { createLogger } from '../../daemon/logger.ts'
 import type { Paths } from '../../daemon/paths.ts'
 import { Redactor } from '../../daemon/redact.ts'
+import { SERVER_CAPABILITIES, SERVER_INFO } from '../../daemon/tools/server-info.ts'
 import { VERSION } from '../../daemon/version.ts'
-import { CAPABILITIES, SERVER_INFO } from '../../daemon/wire/mcp.ts'
 
 export interface TestEndpoint {
   readonly endpoint: Endpoint
   readonly log: string[]
   readonly sessions: SessionConnection[]
   /** Calls as they began: `name` with arguments, in order. */
-  readonly calls: { name: string; args: Record<string, unknown> }[]
+  readonly calls: TestCall[]
 }
 
 export interface TestEndpointOptions
   extends Partial<Pick<EndpointOptions, 'onControl' | 'onReplaced' | 'onSession'>> {
   readonly limits?: Partial<EndpointLimits>
   readonly catalog?: string
+  onCall?(call: TestCall): void
+  /** Default true: `sessions` holds every connection, also closed ones. */
+  readonly keepsSessions?: boolean
+}
+
+export interface TestCall {
+  readonly name: string
+  readonly args: Record<string, unknown>
 }
 
 /** The real endpoint with a small MCP server per session; no database behind it. */
@@ -40,8 +48,11 @@ export function testEndpoint(paths: Paths, options: TestEndpointOptions = {}): T
     redactor,
     welcome: () => ({ protocol: 1, version: VERSION, pid: process.pid, catalog: options.catalog ?? 'test' }),
     onSession(connection) {
-      sessions.push(connection)
-      void serve(connection, calls)
+      if (options.keepsSessions !== false) sessions.push(connection)
+      void serve(connection, (call) => {
+        calls.push(call)
+        options.onCall?.(call)
+      })
     },
     onControl: async (request) => ({ echo: request.params, method: request.method }),
     ...options,
@@ -49,9 +60,9 @@ export function testEndpoint(paths: Paths, options: TestEndpointOptions = {}): T
   return { endpoint, log, sessions, calls }
 }
 
-/** Tools: echo, big (bytes), progress (count), wait (until cancelled or closed), log, pid. */
-async function serve(connection: SessionConnection, calls: TestEndpoint['calls']): Promise<void> {
-  const server = new Server(SERVER_INFO, { capabilities: CAPABILITIES })
+/** Tools: echo, big (bytes), progress (count), wait (ms), log, changed, pid, memory. */
+async function serve(connection: SessionConnection, begun: (call: TestCall) => void): Promise<void> {
+  const server = new Server(SERVER_INFO, { capabilities: SERVER_CAPABILITIES })
   server.setRequestHandler(ListToolsRequestSchema, async () => ({
     tools: [{ name: 'echo', inputSchema: { type: 'object' } }],
   }))
@@ -59,10 +70,14 @@ async function serve(connection: SessionConnection, calls: TestEndpoint['calls']
   server.setRequestHandler(CallToolRequestSchema, async (request, extra) => {
     const args = request.params.arguments ?? {}
     const { name } = request.params
-    calls.push({ name, args })
+    begun({ name, args })
     const text = (value: unknown) => ({ content: [{ type: 'text' as const, text: JSON.stringify(value) }] })
     if (name === 'big') return { content: [{ type: 'text', text: 'x'.repeat(Number(args.bytes)) }] }
     if (name === 'pid') return text(process.pid)
+    if (name === 'memory') {
+      globalThis.gc?.()
+      return text(process.memoryUsage.rss())
+    }
     if (name === 'changed') await server.sendToolListChanged()
     if (name === 'log') await server.sendLoggingMessage({ level: 'warning', data: args })
     if (name === 'progress') {
@@ -72,11 +87,13 @@ async function serve(connection: SessionConnection, calls: TestEndpoint['calls']
           method: 'notifications/progress',
           params: { progressToken, progress },
         })
+        // The SDK's client forgets a call's progress when its answer comes in the same chunk.
+        await delay(20)
       }
     }
     if (name === 'wait') {
       await delay(Number(args.ms ?? 60_000), extra.signal)
-      calls.push({ name: extra.signal.aborted ? 'wait aborted' : 'wait over', args })
+      begun({ name: extra.signal.aborted ? 'wait aborted' : 'wait over', args })
     }
     return text(args)
   })

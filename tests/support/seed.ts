@@ -13,7 +13,12 @@ let counter = 0
 /** Rows with unique, valid defaults. Every function takes columns to override and returns the whole row it wrote. */
 export const seed = {
   user: (db: Queryable, row: Row = {}) =>
-    insert(db, 'users', { username: `user-${next()}`, password_hash: 'x', updated_at: new Date(), ...row }),
+    insert(
+      db,
+      'users',
+      { username: `user-${next()}`, password_hash: 'x', updated_at: new Date(), ...row },
+      'username',
+    ),
 
   /** `plain` is what SCRUM4ME_TOKEN takes. Without `user_id`, a new user's. */
   token: async (db: Queryable, row: Row = {}) => {
@@ -104,9 +109,11 @@ function pick(row: Row, key: string): Row {
 }
 
 /** A written row; `id` and the named columns are text for certain. */
-type Seeded<K extends string> = Row & Record<'id' | K, string>
+type Seeded<K extends string> = { readonly [column: string]: unknown } & {
+  readonly [column in 'id' | K]: string
+}
 
-async function insert<K extends string>(
+async function insert<K extends string = never>(
   db: Queryable,
   table: string,
   values: Row,

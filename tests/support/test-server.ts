@@ -9,6 +9,7 @@ import { ensurePrivateDirectory } from '../../daemon/db/embedded/private-directo
 import { ServerProcess } from '../../daemon/db/embedded/server-process.ts'
 import { socketUrl } from '../../daemon/db/embedded/socket-url.ts'
 import { ensureTree } from '../../daemon/db/embedded/tree.ts'
+import { delay } from '../../daemon/lifecycle/delay.ts'
 
 export interface TestServer {
   /** Directory of the Unix socket. */
@@ -35,8 +36,8 @@ export async function makeTestServer(): Promise<TestServer> {
   const directory = await mkdtemp(join(process.platform === 'darwin' ? '/tmp' : tmpdir(), 's4m-pg-'))
   const cluster = join(directory, 'cluster')
   const socketDir = join(directory, 's')
-  const tree = await ensureTree(findBinaries(), directory)
-  const launcher = await chooseLauncher(tree, { without: ['user'] })
+  const treeFor = () => ensureTree(findBinaries(), directory)
+  const { launcher, tree } = await chooseLauncher({ treeFor, without: ['user'] })
   await ensurePrivateDirectory(socketDir)
   const watchdog = startWatchdog(directory, launcher, tree, cluster)
   try {
@@ -67,7 +68,7 @@ export async function makeTestServer(): Promise<TestServer> {
     socketDir,
     url: (database) => socketUrl(socketDir, database),
     pid,
-    start: () => server.start(),
+    start: () => startAgain(server),
     stop: async (mode) => void (await server.stop(mode)),
     kill: async (signal = 'SIGKILL') => void process.kill(await pid(), signal),
     remove: () => endWatchdog(watchdog),
@@ -99,4 +100,17 @@ async function endWatchdog(watchdog: ChildProcess): Promise<void> {
   watchdog.ref()
   watchdog.stdin?.end()
   await ended
+}
+
+/** After a kill the old server's zombie and its last children stay for a moment. */
+async function startAgain(server: ServerProcess): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    await server.removeStaleLocks()
+    try {
+      return await server.start()
+    } catch (error) {
+      if (attempt === 20) throw error
+      await delay(100)
+    }
+  }
 }

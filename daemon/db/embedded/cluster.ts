@@ -34,7 +34,9 @@ export async function ensureCluster(options: ClusterOptions): Promise<'created' 
   const scratch = await options.makeScratch()
   const result = await runCommand(
     options.launcher.command(join(options.tree, 'bin', 'initdb'), [
-      ...['-D', scratch, '-U', EMBEDDED_USER, '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-instructions'],
+      ...['-D', scratch, '-U', EMBEDDED_USER, '-A', 'trust', '-E', 'UTF8', '--no-instructions'],
+      // Unicode rules of PostgreSQL's own, so that no update of the system's libc changes an index.
+      ...['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'],
       ...(options.sync === false ? ['--no-sync'] : []),
     ]),
     120_000,

@@ -22,20 +22,26 @@ export interface Launcher {
 }
 
 export interface LadderOptions {
-  readonly uid?: number
+  /** Lays the programs where that rung can run them. */
+  readonly treeFor: (kind: LauncherKind) => Promise<string>
+  /** Owner of an existing data directory: a server that runs there can only be reached by its like. */
+  readonly owner?: number | undefined
   /** Rungs not to try; for tests. */
   readonly without?: readonly LauncherKind[]
 }
 
-/** Finds the first rung on which the tree's `postgres --version` runs; throws when there is none. */
-export async function chooseLauncher(tree: string, options: LadderOptions = {}): Promise<Launcher> {
+/** Finds the first rung on which `postgres --version` runs, and its tree; throws when there is none. */
+export async function chooseLauncher(options: LadderOptions): Promise<{ launcher: Launcher; tree: string }> {
   const failures: string[] = []
-  for (const launcher of await ladder(options.uid ?? process.getuid?.() ?? 0)) {
-    if (options.without?.includes(launcher.kind)) continue
-    const result = await probe(launcher, tree)
-    if (result.code === 0) return launcher
-    // The file is there, so what is missing is its interpreter: another libc.
-    if (launcher.kind === 'direct' && result.failedToStart === 'ENOENT') {
+  const rungs = (await ladder()).filter((rung) => !options.without?.includes(rung.kind))
+  // Stable: among those of one owner the order of the ladder stays.
+  rungs.sort((a, b) => Number(b.uid === options.owner) - Number(a.uid === options.owner))
+  for (const launcher of rungs) {
+    const tree = await options.treeFor(launcher.kind)
+    const program = join(tree, 'bin', 'postgres')
+    const result = await runCommand(launcher.command(program, ['--version']), 10_000)
+    if (result.code === 0) return { launcher, tree }
+    if (isWithoutInterpreter(result, program)) {
       throw noEmbedded(
         'The embedded PostgreSQL needs glibc, which this system (Alpine or another musl) lacks',
       )
@@ -48,20 +54,17 @@ export async function chooseLauncher(tree: string, options: LadderOptions = {}):
   )
 }
 
-function probe(launcher: Launcher, tree: string): Promise<CommandResult> {
-  // `user` cannot reach the tree where it lies now; that its programs run at all is shown by a system one.
-  const [file, args] =
-    launcher.kind === 'user' ? ['true', []] : [join(tree, 'bin', 'postgres'), ['--version']]
-  return runCommand(launcher.command(file, args), 10_000)
+/** The program is there, so what is "not found" is the loader that it asks for: another libc's. */
+function isWithoutInterpreter(result: CommandResult, program: string): boolean {
+  return /ENOENT|No such file or directory/.test(result.output) && result.output.includes(program)
 }
 
-async function ladder(uid: number): Promise<Launcher[]> {
+async function ladder(): Promise<Launcher[]> {
+  const uid = process.getuid?.() ?? 0
   const gid = process.getgid?.() ?? 0
   if (uid !== 0) return [{ kind: 'direct', uid, gid, command: (file, args) => ({ file, args }) }]
   const nobody = await findUnprivileged()
-  const capability = ['--inh-caps', '--ambient-caps', '--bounding-set'].map(
-    (set) => `${set}=-all,+dac_override`,
-  )
+  const capabilities = ['--inh-caps', '--ambient-caps', '--bounding-set']
   return [
     {
       kind: 'namespace',
@@ -83,7 +86,7 @@ async function ladder(uid: number): Promise<Launcher[]> {
           `--reuid=${nobody.uid}`,
           `--regid=${nobody.gid}`,
           '--clear-groups',
-          ...capability,
+          ...capabilities.map((set) => `${set}=-all,+dac_override`),
           file,
           ...args,
         ],

@@ -1,5 +1,5 @@
 import { chmod, lstat, mkdir } from 'node:fs/promises'
-import { DaemonError } from '../../errors.ts'
+import { codeOf, DaemonError } from '../../errors.ts'
 
 /**
  * Makes `path` (and what is missing above it) a directory that only `uid` can enter. One that is already
@@ -10,7 +10,10 @@ export async function ensurePrivateDirectory(
   path: string,
   uid: number = process.getuid?.() ?? 0,
 ): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 })
+  await mkdir(path, { recursive: true, mode: 0o700 }).catch((error) => {
+    // Something that is no directory; the check below says so in words.
+    if (codeOf(error) !== 'EEXIST') throw error
+  })
   const found = await lstat(path)
   if (!found.isDirectory() || found.uid !== uid) {
     throw new DaemonError(

@@ -1,6 +1,7 @@
 import { readFile, readlink, realpath, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DaemonError } from '../../errors.ts'
+import { delay } from '../../lifecycle/delay.ts'
 import { lastLine } from './cluster.ts'
 import type { Launcher } from './launcher.ts'
 import { type CommandResult, runCommand } from './run-command.ts'
@@ -68,9 +69,16 @@ export class ServerProcess {
 
   /** `fast`: clients are disconnected, everything is on disk. True when it no longer runs. */
   async stop(mode: 'fast' | 'immediate' = 'fast'): Promise<boolean> {
+    const { cluster } = this.#options
+    const pid = await readPid(join(cluster, 'postmaster.pid'))
     const flags = ['stop', '-w', '-s', '-m', mode, '-t', String(STOP_SECONDS)]
     const result = await this.#control(flags, (STOP_SECONDS + 5) * 1000)
-    return result.code === 0 || !(await this.isRunning())
+    if (result.code !== 0 && (await this.isRunning())) return false
+    // pg_ctl waits for the pid file to go, which is a moment before the process does.
+    for (let tries = 0; pid !== undefined && tries < 100 && (await isServerOf(pid, cluster)); tries += 1) {
+      await delay(20)
+    }
+    return true
   }
 
   /**

@@ -1,0 +1,86 @@
+import { access, constants, realpath } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { loadConfig } from '../../config/load-config.ts'
+import { RepoRoots } from '../../config/repo-roots.ts'
+import { DaemonError } from '../../errors.ts'
+import { Redactor } from '../../redact.ts'
+import { mainFile } from '../detached.ts'
+import type { Invocation } from '../invocation.ts'
+import { launchdLabel } from './service-name.ts'
+import { commandWord, fill, readTemplate, unitWord, xmlText } from './template.ts'
+
+type Rendered = Pick<Invocation, 'env' | 'paths'>
+
+export async function renderUserUnit({ env, paths }: Rendered): Promise<string> {
+  const values = await programs(env)
+  return fill(await readTemplate('systemd/scrum4me-daemon.service'), {
+    NODE: commandWord(values.node),
+    MAIN: commandWord(values.main),
+    HOME: commandWord(paths.home),
+    PATH: unitWord(values.path),
+  })
+}
+
+export async function renderSystemUnit({ env, paths }: Rendered, user: string): Promise<string> {
+  const values = await programs(env)
+  const { config } = await loadConfig({ env, home: paths.home, redactor: new Redactor() })
+  const clones = await new RepoRoots(config.repoRoots, config.agentConfigFile).known()
+  const writable = new Set([
+    paths.home,
+    config.worktreeDir,
+    // Its file is replaced as a whole, so the directory is written; a leading dash: may be missing.
+    dirname(config.agentConfigFile),
+    ...[...clones.values()].map((root) => root.path),
+  ])
+  const isSocketInTmp = paths.socket.startsWith('/tmp/') || paths.pgSocketDir.startsWith('/tmp/')
+  return fill(await readTemplate('systemd/scrum4me-daemon-system.service'), {
+    NODE: commandWord(values.node),
+    MAIN: commandWord(values.main),
+    HOME: commandWord(paths.home),
+    PATH: unitWord(values.path),
+    USER: user,
+    WRITABLE: [...writable].map((path) => unitWord(`-${path}`)).join(' '),
+    PRIVATE_TMP: isSocketInTmp ? 'no' : 'yes',
+  })
+}
+
+export async function renderPlist({ env, paths }: Rendered): Promise<string> {
+  const values = await programs(env)
+  return fill(await readTemplate('launchd/com.scrum4me.daemon.plist'), {
+    LABEL: xmlText(launchdLabel(paths)),
+    NODE: xmlText(values.node),
+    MAIN: xmlText(values.main),
+    HOME: xmlText(paths.home),
+    PATH: xmlText(values.path),
+  })
+}
+
+/** Absolute paths of node and our bin, and a PATH with which git, ssh and node are found. */
+async function programs(env: NodeJS.ProcessEnv): Promise<{ node: string; main: string; path: string }> {
+  const main = await realpath(mainFile())
+  if (main.includes('/_npx/')) {
+    throw new DaemonError(
+      'VALIDATION_ERROR',
+      'This copy was fetched by npx for one run and may vanish; a service needs one that stays',
+      'Install it first: `npm install -g scrum4me-daemon`, then `scrum4me-daemon install`.',
+    )
+  }
+  const found: string[] = [dirname(process.execPath)]
+  for (const tool of ['git', 'ssh', 'systemd-notify', 'flock', 'perl']) {
+    const directory = await directoryOf(tool, env.PATH ?? '')
+    if (directory !== undefined) found.push(directory)
+  }
+  const path = [...new Set([...found, '/usr/local/bin', '/usr/bin', '/bin', '/usr/sbin', '/sbin'])].join(':')
+  return { node: process.execPath, main, path }
+}
+
+async function directoryOf(tool: string, path: string): Promise<string | undefined> {
+  for (const directory of path.split(':').filter((entry) => entry.startsWith('/'))) {
+    const isThere = await access(join(directory, tool), constants.X_OK).then(
+      () => true,
+      () => false,
+    )
+    if (isThere) return directory
+  }
+  return undefined
+}

@@ -1,0 +1,51 @@
+import { access, constants } from 'node:fs/promises'
+import { userInfo } from 'node:os'
+import { type Check, fail, ok, skip, warn } from '../../control/doctor/check.ts'
+import { messageOf } from '../../errors.ts'
+import { daemonCommand } from '../../wire/daemon-command.ts'
+import type { Invocation } from '../invocation.ts'
+import { findService } from './find-service.ts'
+import { runTool } from './run-tool.ts'
+import type { Service } from './service.ts'
+
+/** Whether the daemon comes back by itself after a crash, a logout, a reboot. */
+export async function serviceChecks(invocation: Invocation): Promise<readonly Check[]> {
+  const service = await findService(invocation)
+  if (service === undefined) {
+    const install = daemonCommand('install', invocation.paths)
+    return [skip('service', `not installed; after a reboot nobody starts the daemon (\`${install}\` does)`)]
+  }
+  const checks = [await definitionCheck(invocation, service)]
+  if (service.kind === 'systemd' && service.scope === 'user') checks.push(await lingerCheck(invocation))
+  return checks
+}
+
+async function definitionCheck(invocation: Invocation, service: Service): Promise<Check> {
+  const again = `Run \`${daemonCommand('install', invocation.paths)}${service.scope === 'system' ? ' --system' : ''}\` again.`
+  const text = (await service.installed()) ?? ''
+  for (const program of text.match(/\/[^\s"<>]*(?:node|main\.js)(?=[\s"<]|$)/gm) ?? []) {
+    const isThere = await access(program, constants.R_OK).then(
+      () => true,
+      () => false,
+    )
+    if (!isThere) return fail('service', `${service.file} names ${program}, which is gone`, again)
+  }
+  try {
+    // A system unit was rendered with root's view of users and paths, which we may not have.
+    if (service.scope === 'user' && (await service.render()) !== text) {
+      return warn('service', `${service.file} is not what this installation would write`, again)
+    }
+  } catch (error) {
+    return warn('service', messageOf(error), again)
+  }
+  return ok('service', service.file)
+}
+
+async function lingerCheck({ env }: Invocation): Promise<Check> {
+  const user = userInfo().username
+  const args = ['show-user', user, '--property=Linger', '--value']
+  const { code, stdout } = await runTool('loginctl', args, env, 5_000)
+  if (code !== 0) return skip('linger', 'loginctl does not answer')
+  if (stdout.trim() === 'yes') return ok('linger', 'the daemon stays after logout')
+  return warn('linger', 'the daemon ends with the last logout', `Run \`loginctl enable-linger ${user}\`.`)
+}

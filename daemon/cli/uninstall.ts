@@ -1,0 +1,75 @@
+import { lstat, readdir, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DaemonError } from '../errors.ts'
+import type { Paths } from '../paths.ts'
+import { fetchStatus } from './fetch-status.ts'
+import { readHolder } from './holder.ts'
+import type { Invocation } from './invocation.ts'
+import { findService } from './service/find-service.ts'
+import { stopProcess } from './stop.ts'
+
+/** Stops and removes the service; data stays unless `purge`, which refuses while a job would be lost. */
+export async function uninstall(
+  invocation: Invocation,
+  options: { readonly purge?: boolean },
+): Promise<number> {
+  const { terminal, paths } = invocation
+  if (options.purge) await refuseIfBusy(paths)
+  const service = await findService(invocation)
+  if (service === undefined) terminal.out('No service of this home is installed.')
+  else {
+    await service.remove()
+    terminal.out(`Removed ${service.file}`)
+  }
+  if (!options.purge) {
+    terminal.out(`Kept ${paths.home} with its data; \`uninstall --purge\` removes it too.`)
+    return 0
+  }
+  const holder = await readHolder(paths)
+  if (holder !== undefined) await stopProcess(invocation, holder, 'stop')
+  if (await isOurHome(paths)) {
+    await rm(paths.home, { recursive: true, force: true })
+    terminal.out(`Removed ${paths.home}. Worktrees and saved work in your clones were not touched.`)
+  }
+  return 0
+}
+
+/** Claims and reports live in the home; removing it in the middle of a job would lose them. */
+async function refuseIfBusy(paths: Paths): Promise<void> {
+  const report = await fetchStatus(paths)
+  const held = report.daemon === null ? await rememberedClaims(paths) : report.jobs.map((job) => job.job_id)
+  if (held.length === 0) return
+  throw new DaemonError(
+    'CONFLICT',
+    `${held.length} job${held.length === 1 ? ' is' : 's are'} still held here: ${held.join(', ')}`,
+    'Nothing was removed; let them end, or `scrum4me-daemon jobs release <id>` first.',
+  )
+}
+
+async function rememberedClaims({ stateDir }: Paths): Promise<string[]> {
+  const directory = join(stateDir, 'claims')
+  const names = await readdir(directory).catch(() => [])
+  const held: string[] = []
+  for (const name of names.filter((entry) => entry.endsWith('.json'))) {
+    const text = await readFile(join(directory, name), 'utf8').catch(() => '')
+    if (/"state":\s*"(preparing|undelivered|held|reporting)"/.test(text)) held.push(name.slice(0, -5))
+  }
+  return held
+}
+
+/** A mistyped --home must not cost anybody a directory. */
+async function isOurHome({ home, stateDir }: Paths): Promise<boolean> {
+  const found = await lstat(home).catch(() => undefined)
+  if (found === undefined) return false
+  const isOurs = found.isDirectory() && found.uid === process.getuid?.()
+  const hasState = await lstat(stateDir).then(
+    (state) => state.isDirectory(),
+    () => false,
+  )
+  if (isOurs && hasState) return true
+  throw new DaemonError(
+    'VALIDATION_ERROR',
+    `${home} does not look like a home of this daemon and was not removed`,
+    'Remove it by hand if it is what you mean.',
+  )
+}

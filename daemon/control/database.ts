@@ -1,0 +1,59 @@
+import type { Listener } from '../db/listener.ts'
+import { migrate } from '../db/migrate.ts'
+import type { Pools } from '../db/pools.ts'
+import { checkSchema } from '../db/schema-check.ts'
+import { DaemonError, toDaemonError } from '../errors.ts'
+import type { ControlDatabase } from './context.ts'
+
+export interface ControlDatabaseOptions {
+  readonly kind: 'embedded' | 'external'
+  readonly where: string
+  readonly pools: Pools
+  readonly listener: Listener
+}
+
+/** The daemon's database as the control methods see it. */
+export function controlDatabase({ kind, where, pools, listener }: ControlDatabaseOptions): ControlDatabase {
+  return {
+    kind,
+    where,
+    url: () => pools.url.connectionString,
+    listen: () => listener.state,
+    async ping() {
+      const begun = performance.now()
+      await pools.backlog.query('select 1').catch((error: unknown) => {
+        throw new DaemonError(
+          'DATABASE_UNAVAILABLE',
+          `${where} does not answer: ${toDaemonError(error).message}`,
+          'Check that the server runs and can be reached; the daemon tries again by itself.',
+          error,
+        )
+      })
+      return performance.now() - begun
+    },
+    async missing() {
+      const { missingTables, missingColumns, missingEnumValues, missingUniques, sql } = await checkSchema(
+        pools.backlog,
+      )
+      return {
+        names: [
+          ...missingTables.map((table) => `table ${table}`),
+          ...missingColumns.map((column) => `column ${column}`),
+          ...missingEnumValues.map((value) => `enum value ${value}`),
+          ...missingUniques.map((unique) => `unique index ${unique}`),
+        ],
+        sql: sql.join('\n'),
+      }
+    },
+    async migrate() {
+      return (await migrate(pools.backlog)).applied
+    },
+    async dump() {
+      throw new DaemonError(
+        'INTERNAL',
+        'Dumping is not there yet',
+        'Use pg_dump with `scrum4me-daemon db url`.',
+      )
+    },
+  }
+}

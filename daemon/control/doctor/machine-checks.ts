@@ -1,0 +1,115 @@
+import { access, constants, lstat, mkdir, rm, stat, statfs, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Config } from '../../config/config.ts'
+import type { RepoRoots } from '../../config/repo-roots.ts'
+import { codeOf } from '../../errors.ts'
+import { type Check, fail, ok, warn, within } from './check.ts'
+import { cloneChecks } from './clone-checks.ts'
+import { runGit } from './run-git.ts'
+
+const QUICK_MS = 10_000
+
+/**
+ * What this process finds on this machine, with its own user, PATH and permissions: run inside the daemon
+ * it speaks for the daemon, run by the CLI for what the daemon would find.
+ */
+export async function machineChecks(config: Config, roots: RepoRoots): Promise<readonly Check[]> {
+  const parts = await Promise.all([
+    within('configuration', QUICK_MS, () => configurationCheck(roots)),
+    within('permissions', QUICK_MS, () => permissionChecks(config)),
+    within('disk', QUICK_MS, () => diskChecks(config)),
+    within('git', QUICK_MS, gitCheck),
+    cloneChecks(roots),
+  ])
+  return parts.flat()
+}
+
+async function configurationCheck(roots: RepoRoots): Promise<Check> {
+  const { warnings } = await roots.read()
+  if (warnings.length === 0) return ok('configuration', 'valid')
+  return warn(
+    'configuration',
+    warnings.join('; '),
+    'Correct the agent configuration; it is read again at every claim.',
+  )
+}
+
+async function permissionChecks({ paths, worktreeDir }: Config): Promise<readonly Check[]> {
+  const home = await privateCheck('home', paths.home)
+  const env = await lstat(paths.envFile).then(
+    () => privateCheck('daemon.env', paths.envFile),
+    () => undefined,
+  )
+  return [home, ...(env === undefined ? [] : [env]), await worktreeDirCheck(worktreeDir)]
+}
+
+async function privateCheck(name: string, path: string): Promise<Check> {
+  const found = await stat(path).catch(() => undefined)
+  if (found === undefined) return warn(name, `${path} does not exist yet`, 'The first start makes it.')
+  const mode = found.mode & 0o777
+  if (found.uid !== process.getuid?.()) {
+    return fail(name, `${path} belongs to uid ${found.uid}`, `Run \`chown $(id -u) ${path}\`.`)
+  }
+  if ((mode & 0o077) === 0) return ok(name, `${path}, mode 0${mode.toString(8)}`)
+  const wanted = found.isDirectory() ? '700' : '600'
+  return fail(name, `${path} is open to others (0${mode.toString(8)})`, `Run \`chmod ${wanted} ${path}\`.`)
+}
+
+/** A write, not `access`: a read-only mount and a hardened unit say no only then. */
+async function worktreeDirCheck(directory: string): Promise<Check> {
+  const probe = join(directory, `.scrum4me-probe-${process.pid}`)
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+    await writeFile(probe, '')
+    await rm(probe)
+    return ok('worktrees', `${directory} is writable`)
+  } catch (error) {
+    return fail(
+      'worktrees',
+      `${directory} cannot be written (${codeOf(error) ?? 'unknown'})`,
+      'Make it writable for the daemon’s user, or set SCRUM4ME_AGENT_WORKTREE_DIR; under a system unit, `install --system` again.',
+    )
+  }
+}
+
+async function diskChecks({ worktreeDir, paths, minFreeDiskBytes }: Config): Promise<readonly Check[]> {
+  const checks: Check[] = []
+  for (const [name, path] of [
+    ['disk (worktrees)', worktreeDir],
+    ['disk (home)', paths.home],
+  ] as const) {
+    const { bavail, bsize } = await statfs(await nearest(path))
+    const free = bavail * bsize
+    const text = `${(free / 1024 ** 3).toFixed(1)} GiB free`
+    checks.push(
+      free >= minFreeDiskBytes
+        ? ok(name, text)
+        : fail(
+            name,
+            `${text}, below the floor of ${(minFreeDiskBytes / 1024 ** 3).toFixed(1)} GiB: no job is claimed`,
+            'Make room (`scrum4me-daemon worktrees` lists what is kept), or lower SCRUM4ME_MIN_FREE_DISK_BYTES.',
+          ),
+    )
+  }
+  return checks
+}
+
+/** The path itself or the next directory above that exists. */
+async function nearest(path: string): Promise<string> {
+  const exists = await access(path, constants.F_OK).then(
+    () => true,
+    () => false,
+  )
+  return exists || dirname(path) === path ? path : nearest(dirname(path))
+}
+
+async function gitCheck(): Promise<Check> {
+  const { code, stdout } = await runGit('/', ['--version'], QUICK_MS)
+  if (code !== 0) {
+    return fail('git', 'not found on the daemon’s PATH', 'Install git; under a service run `install` again.')
+  }
+  const version = /(\d+)\.(\d+)/.exec(stdout)
+  const isOld = Number(version?.[1]) < 2 || (Number(version?.[1]) === 2 && Number(version?.[2]) < 31)
+  if (isOld) return fail('git', stdout.trim(), 'Version 2.31 or later is needed.')
+  return ok('git', stdout.trim())
+}

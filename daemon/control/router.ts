@@ -1,0 +1,58 @@
+import { DaemonError } from '../errors.ts'
+import type { ControlRequest } from '../wire/control.ts'
+import { configMethod } from './config.ts'
+import type { ControlContext } from './context.ts'
+import type { ControlMethod } from './control-method.ts'
+import { dbDumpMethod, dbMigrateMethod } from './db-migrate.ts'
+import { dbUrlMethod, sameDatabaseMethod } from './db-url.ts'
+import { doctorMethod } from './doctor.ts'
+import { enqueueMethod } from './enqueue.ts'
+import { initMethod } from './init.ts'
+import { jobCancelMethod, jobReleaseMethod, jobRequeueMethod } from './job-actions.ts'
+import { jobsMethod } from './jobs.ts'
+import { pauseMethod, resumeMethod } from './pause.ts'
+import { pingMethod } from './ping.ts'
+import { answerMethod, questionsMethod } from './questions.ts'
+import { statusMethod } from './status.ts'
+import { stopMethod } from './stop.ts'
+import { worktreeDropMethod, worktreeRestoreMethod, worktreesMethod } from './worktrees.ts'
+
+const METHODS: readonly ControlMethod[] = [
+  answerMethod,
+  configMethod,
+  dbDumpMethod,
+  dbMigrateMethod,
+  dbUrlMethod,
+  doctorMethod,
+  enqueueMethod,
+  initMethod,
+  jobCancelMethod,
+  jobReleaseMethod,
+  jobRequeueMethod,
+  jobsMethod,
+  pauseMethod,
+  pingMethod,
+  questionsMethod,
+  resumeMethod,
+  sameDatabaseMethod,
+  statusMethod,
+  stopMethod,
+  worktreeDropMethod,
+  worktreeRestoreMethod,
+  worktreesMethod,
+]
+
+const BY_NAME = new Map(METHODS.map((method) => [method.name, method]))
+
+/** Answers one control request; what a method throws becomes the reply's error. */
+export async function route(request: ControlRequest, context: ControlContext): Promise<unknown> {
+  const method = BY_NAME.get(request.method)
+  if (method === undefined) {
+    throw new DaemonError(
+      'NOT_FOUND',
+      `This daemon knows no request "${request.method.slice(0, 80)}"`,
+      'Shell command and daemon are of different releases: run `scrum4me-daemon restart`.',
+    )
+  }
+  return method.call(request.params, context)
+}

@@ -1,0 +1,61 @@
+import { isAbsolute } from 'node:path'
+import { DaemonError } from '../errors.ts'
+import type { ControlMethod } from './control-method.ts'
+import { Params } from './params.ts'
+
+/** Each worktree with its job, and all saved work. */
+export const worktreesMethod: ControlMethod = {
+  name: 'worktrees',
+  async call(_params, { worktrees, config }) {
+    const [list, saved] = await Promise.all([worktrees.list(), worktrees.saved()])
+    return {
+      directory: config.worktreeDir,
+      worktrees: list.map((tree) => ({
+        job_id: tree.jobId,
+        path: tree.path,
+        branch: tree.branch,
+        state: tree.state,
+        dirty: tree.dirty,
+        bytes: tree.bytes,
+        reason: tree.reason,
+      })),
+      saved: saved.map((work) => ({
+        job_id: work.jobId,
+        n: work.n,
+        ref: work.ref,
+        repo_root: work.repoRoot,
+        branch: work.branch,
+        saved_at: work.savedAt,
+        restore_command: work.restoreCommand,
+      })),
+    }
+  },
+}
+
+/** Saved work back as a branch in a new worktree. */
+export const worktreeRestoreMethod: ControlMethod = {
+  name: 'worktree-restore',
+  async call(params, { worktrees }) {
+    const given = new Params(params)
+    const path = given.optionalText('path')
+    if (path !== undefined && !isAbsolute(path)) {
+      throw new DaemonError('VALIDATION_ERROR', 'path must be absolute', 'Nothing was changed.')
+    }
+    const n = given.optionalNumber('n')
+    const restored = await worktrees.restore({
+      jobId: given.text('job_id', 64),
+      ...(path === undefined ? {} : { path }),
+      ...(n === undefined ? {} : { n }),
+    })
+    return { path: restored.path, branch: restored.branch, ref: restored.ref, warnings: restored.notes }
+  },
+}
+
+/** Forgets a job's saved work for good. */
+export const worktreeDropMethod: ControlMethod = {
+  name: 'worktree-drop',
+  async call(params, { worktrees }) {
+    const { refs } = await worktrees.drop(new Params(params).text('job_id', 64))
+    return { dropped: refs }
+  },
+}

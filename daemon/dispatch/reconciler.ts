@@ -1,0 +1,72 @@
+import { messageOf } from '../errors.ts'
+import type { Service } from '../lifecycle/service.ts'
+import type { DispatchPorts } from './ports.ts'
+import { judgeWorktrees } from './reconcile.ts'
+
+const EVERY_MS = 3600_000
+
+export type Reconciled = Awaited<ReturnType<DispatchPorts['worktrees']['reconcile']>>
+
+/** Makes directories, git, claims and database agree: when the database is first there, hourly, and on request. */
+export class Reconciler implements Service {
+  readonly name = 'reconciler'
+  readonly #ports: DispatchPorts
+  readonly #done: () => void
+  #timer: NodeJS.Timeout | undefined
+  #running: Promise<Reconciled> | null = null
+  #stopped = false
+
+  constructor(ports: DispatchPorts, done: () => void) {
+    this.#ports = ports
+    this.#done = done
+  }
+
+  async start(): Promise<void> {
+    this.#timer = setInterval(() => this.inBackground(), EVERY_MS)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearInterval(this.#timer)
+    await this.#running?.catch(() => undefined)
+  }
+
+  inBackground(): void {
+    if (this.#stopped) return
+    this.run().catch((error: unknown) => {
+      this.#ports.logger.warn({ err: messageOf(error) }, 'worktrees could not be reconciled now')
+    })
+  }
+
+  /** One run at a time; whoever asks during one gets that one's result. Needs the database. */
+  run(): Promise<Reconciled> {
+    this.#running ??= this.#run().finally(() => {
+      this.#running = null
+      this.#done()
+    })
+    return this.#running
+  }
+
+  async #run(): Promise<Reconciled> {
+    const { authority, worktrees, roots, logger } = this.#ports
+    const caller = await authority.ready(10_000)
+    const clones = [...new Set([...(await roots.known()).values()].map((root) => root.path))]
+    const result = await worktrees.reconcile(
+      (jobIds) => judgeWorktrees(this.#ports, caller.userId, jobIds),
+      clones,
+    )
+    if (result.removed.length > 0)
+      logger.info({ removed: result.removed.length }, 'removed worktrees of finished jobs')
+    await this.#forgetReleased(result)
+    return result
+  }
+
+  /** A released claim whose worktree is gone has nothing left to hand over or report on. */
+  async #forgetReleased(result: Reconciled): Promise<void> {
+    const { book } = this.#ports
+    const gone = new Set(result.removed.map((entry) => entry.job_id))
+    for (const claim of book.inState('released')) {
+      if (gone.has(claim.identity.jobId)) await book.forget(claim)
+    }
+  }
+}

@@ -1,0 +1,96 @@
+import { rmdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import lockfile from 'proper-lockfile'
+import { codeOf, DaemonError } from '../errors.ts'
+import { type KernelLock, takeKernelLock } from './kernel-lock.ts'
+import { KeyQueue } from './key-queue.ts'
+import { stopped } from './unless-aborted.ts'
+
+/** Name in the clone's common directory, which every process that works on the clone shares. */
+const LOCK_NAME = 'scrum4me.lock'
+/** How long another process may hold a clone before we give up, seconds. */
+const WAIT_SECONDS = 120
+const STALE_MS = 10_000
+
+/**
+ * One writer per clone. Whoever changes refs or worktrees of a clone holds three things, in this order:
+ * the queue of this process, a lock that the kernel frees when its holder dies, and proper-lockfile's
+ * mark, which others can see. The kernel's lock alone decides: proper-lockfile lets two owners in when
+ * a lock goes stale under contention, and takes the lock of a process that was only stopped.
+ */
+export class RepoLock {
+  readonly #queue = new KeyQueue()
+  readonly #waitSeconds: number
+
+  constructor(options: { readonly waitSeconds?: number } = {}) {
+    this.#waitSeconds = options.waitSeconds ?? WAIT_SECONDS
+  }
+
+  /** Throws WORKTREE_FAILED when another process keeps the clone, or when the signal aborts first. */
+  run<T>(commonDir: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    return this.#queue.run(commonDir, signal, async () => {
+      const file = join(commonDir, LOCK_NAME)
+      const kernel = await this.#take(file, signal)
+      try {
+        const release = await mark(file)
+        try {
+          return await work()
+        } finally {
+          await release()
+        }
+      } finally {
+        await kernel.release()
+      }
+    })
+  }
+
+  async #take(file: string, signal: AbortSignal | undefined): Promise<KernelLock> {
+    let kernel: KernelLock | null
+    try {
+      kernel = await takeKernelLock(file, {
+        waitSeconds: this.#waitSeconds,
+        ...(signal === undefined ? {} : { signal }),
+      })
+    } catch (error) {
+      if (signal?.aborted) throw stopped(signal)
+      if (error instanceof DaemonError) throw error
+      throw new DaemonError(
+        'WORKTREE_FAILED',
+        `The clone cannot be locked: ${dirname(file)} does not let us write (${codeOf(error) ?? 'unknown error'})`,
+        'Give the user that runs the daemon write access to the repository.',
+        error,
+      )
+    }
+    if (kernel !== null) return kernel
+    throw new DaemonError(
+      'WORKTREE_FAILED',
+      `Another process has held ${file} for ${this.#waitSeconds} s; nothing was changed`,
+      'Try again; `lsof` on that file names the process.',
+    )
+  }
+}
+
+/** Sets proper-lockfile's mark. We hold the kernel's lock, so a mark that is there belongs to a dead process. */
+async function mark(file: string): Promise<() => Promise<void>> {
+  let compromised = false
+  const take = () =>
+    lockfile.lock(file, {
+      realpath: false,
+      stale: STALE_MS,
+      // A stall of ours let the mark expire, or somebody removed it. The kernel's lock still holds.
+      onCompromised: () => {
+        compromised = true
+      },
+    })
+  const release = await take().catch(async (error: unknown) => {
+    if (codeOf(error) !== 'ELOCKED') throw error
+    await rmdir(`${file}.lock`).catch((cause: unknown) => {
+      if (codeOf(cause) !== 'ENOENT') throw cause
+    })
+    return take()
+  })
+  return async () => {
+    // Releasing a compromised mark would remove one that is no longer ours.
+    if (!compromised) await release().catch(() => undefined)
+  }
+}

@@ -1,0 +1,173 @@
+import { hostname } from 'node:os'
+import type { Backend } from '../backend/backend.ts'
+import type { Config } from '../config/config.ts'
+import type { Listener } from '../db/listener.ts'
+import type { Dispatch } from '../dispatch/dispatch.ts'
+import type { ClaimBook } from '../jobs/claim-book.ts'
+import { LEASED } from '../jobs/claim-record.ts'
+import type { Presence } from '../presence/presence.ts'
+import type { SessionRegistry } from '../sessions/registry.ts'
+import { VERSION } from '../version.ts'
+import type { JobStatus, SessionStatus, StatusReport } from '../wire/status-report.ts'
+import { problems } from './problems.ts'
+import type { QueueCount } from './queue-count.ts'
+import { statusReport } from './report.ts'
+import type { WorktreeGlance } from './worktree-glance.ts'
+
+export interface StatusSources {
+  readonly config: Config
+  readonly instanceId: string
+  readonly startedAt: Date
+  readonly supervisor: 'systemd' | 'launchd' | 'none'
+  readonly backend: Backend
+  readonly presence: Presence
+  readonly listener: Listener
+  readonly sessions: SessionRegistry
+  readonly book: ClaimBook
+  readonly dispatch: Dispatch
+  readonly glance: WorktreeGlance
+  readonly queue: QueueCount
+  readonly databaseWhere: string
+  /** Whether presence is wanted now (`SCRUM4ME_PRESENCE=sessions` lets it rest). */
+  wanted(): boolean
+  draining(): boolean
+  endpointFault(): string | null
+  fileFaults(): readonly string[]
+}
+
+/** Reads every service's state; no database, git or disk is waited for longer than `status` may take. */
+export async function collectStatus(from: StatusSources): Promise<StatusReport> {
+  const { backend, presence, listener, config, glance } = from
+  const caller = backend.current()
+  const queue = await from.queue.read(from.wanted() ? (caller?.userId ?? null) : null)
+  const beatAt = presence.lastBeatAt
+  const ageMs = beatAt === null ? null : Date.now() - beatAt
+  const worktrees = glance.last
+  return statusReport({
+    starting: !backend.everUp && backend.problem === null,
+    draining: from.draining(),
+    problems: problems({
+      backend: { state: backend.state, problem: backend.problem },
+      listen: {
+        state: listener.state,
+        reason: listener.reason ?? null,
+        wanted: from.wanted() && backend.state === 'up',
+      },
+      heartbeat: { expected: from.wanted() && backend.state === 'up', ageMs },
+      disk: {
+        freeBytes: worktrees?.free_disk_bytes ?? null,
+        floorBytes: config.minFreeDiskBytes,
+        directory: config.worktreeDir,
+      },
+      spooled: from.book.inState('reporting').map((claim) => claim.identity.jobId),
+      unsaved: (worktrees?.entries ?? [])
+        .filter((entry) => entry.state === 'unsaved')
+        .map((entry) => ({ jobId: entry.job_id, reason: entry.reason ?? 'unknown' })),
+      files: from.fileFaults(),
+      endpoint: from.endpointFault(),
+    }),
+    daemon: {
+      version: VERSION,
+      pid: process.pid,
+      started_at: from.startedAt.toISOString(),
+      uptime_seconds: Math.round(process.uptime()),
+      supervisor: from.supervisor,
+      home: config.paths.home,
+      socket: config.paths.socket,
+      node: process.version,
+      paused: from.dispatch.loop.paused,
+    },
+    presence: {
+      state: presenceState(from),
+      instance_id: from.instanceId,
+      hostname: hostname(),
+      last_beat_at: beatAt === null ? null : new Date(beatAt).toISOString(),
+      last_beat_age_seconds: ageMs === null ? null : Math.round(ageMs / 100) / 10,
+      longest_gap_seconds: Math.round(presence.longestGapMs / 100) / 10,
+      heartbeat_seconds: config.heartbeatSeconds,
+    },
+    database: {
+      kind: config.databaseUrl === undefined ? 'embedded' : 'external',
+      where: from.databaseWhere,
+      state:
+        backend.state === 'connecting'
+          ? backend.everUp || backend.problem !== null
+            ? 'down'
+            : 'starting'
+          : 'up',
+      latency_ms: from.queue.latencyMs,
+      listen: listener.state,
+      error: backend.problem?.message ?? null,
+    },
+    sessions: sessionStatuses(from),
+    jobs: jobStatuses(from),
+    worktrees,
+    queue,
+  })
+}
+
+function presenceState({
+  backend,
+  presence,
+  wanted,
+}: StatusSources): 'present' | 'absent' | 'unauthorized' | 'idle' {
+  if (backend.state === 'unauthorized') return 'unauthorized'
+  if (presence.isPresent) return 'present'
+  return wanted() ? 'absent' : 'idle'
+}
+
+function sessionStatuses({ sessions, book, dispatch }: StatusSources): SessionStatus[] {
+  return sessions
+    .all()
+    .filter((session) => session.goneAt === null || book.heldBy(session.ref.key) !== undefined)
+    .map((session) => {
+      const held = book.heldBy(session.ref.key)
+      const waiter = dispatch.queue.of(session.ref.key)
+      const connectedAt = new Date(session.connectedAt).toISOString()
+      const since =
+        session.goneAt !== null
+          ? new Date(session.goneAt).toISOString()
+          : (held?.since ?? (waiter === undefined ? connectedAt : new Date(waiter.since).toISOString()))
+      return {
+        session_id: session.ref.sessionId,
+        client: session.hello === null ? null : clientName(session.hello),
+        pid: session.hello?.pid ?? 0,
+        connected: session.goneAt === null,
+        connected_at: connectedAt,
+        cwd: session.hello?.cwd ?? '',
+        activity:
+          session.goneAt !== null
+            ? 'gone'
+            : held !== undefined
+              ? 'holding'
+              : waiter !== undefined
+                ? 'waiting'
+                : 'idle',
+        job_id: held?.identity.jobId ?? null,
+        since,
+      }
+    })
+}
+
+function clientName(hello: { clientName: string | null; clientVersion: string | null }): string | null {
+  if (hello.clientName === null) return null
+  return hello.clientVersion === null ? hello.clientName : `${hello.clientName} ${hello.clientVersion}`
+}
+
+function jobStatuses({ book, dispatch }: StatusSources): JobStatus[] {
+  return book
+    .all()
+    .filter((claim) => LEASED.has(claim.state) || claim.state === 'lost')
+    .map((claim) => ({
+      job_id: claim.identity.jobId,
+      state: claim.state === 'held' && claim.running ? 'running' : claim.state,
+      product_id: claim.productId,
+      task: claim.taskLabel,
+      session_id: claim.owner?.sessionId ?? null,
+      worktree_path: claim.worktree?.path ?? null,
+      branch: claim.worktree?.branch ?? null,
+      claimed_at: `${claim.identity.claimedAt.replace(' ', 'T')}Z`,
+      lease_until: dispatch.beats.leaseUntil(claim.identity.jobId),
+      report_spooled: claim.state === 'reporting',
+    }))
+}

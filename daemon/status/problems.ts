@@ -1,0 +1,85 @@
+import type { DaemonError } from '../errors.ts'
+import type { Problem } from '../wire/status-report.ts'
+
+export interface ProblemInputs {
+  /** Why the database is not to be used, if so. */
+  readonly backend: { readonly state: string; readonly problem: DaemonError | null }
+  readonly listen: { readonly state: string; readonly reason: string | null; readonly wanted: boolean }
+  readonly heartbeat: { readonly expected: boolean; readonly ageMs: number | null }
+  readonly disk: {
+    readonly freeBytes: number | null
+    readonly floorBytes: number
+    readonly directory: string
+  }
+  /** Jobs whose final report waits on disk. */
+  readonly spooled: readonly string[]
+  /** Jobs whose work could not be saved, with the reason. */
+  readonly unsaved: readonly { readonly jobId: string; readonly reason: string }[]
+  /** Faults in files that a person wrote or that cannot be read. */
+  readonly files: readonly string[]
+  readonly endpoint: string | null
+}
+
+/** A reader takes a worker for gone after this long (contract 3), ms. */
+const READER_THRESHOLD_MS = 15_000
+
+/** Every complaint with its remedy; an empty list is what "healthy" means (contract 1). */
+export function problems(inputs: ProblemInputs): Problem[] {
+  const found: Problem[] = []
+  const { backend, listen, heartbeat, disk } = inputs
+  if (backend.problem !== null) {
+    const code = backend.state === 'incomplete' ? 'SCHEMA_INCOMPLETE' : backend.problem.code
+    found.push({ code, message: backend.problem.message, remedy: backend.problem.remedy })
+  } else if (listen.wanted && listen.state !== 'listening') {
+    found.push({
+      code: 'LISTEN_DOWN',
+      message: `New jobs are found by polling every few seconds, because LISTEN does not work${listen.reason === null ? '' : `: ${listen.reason}`}.`,
+      remedy:
+        'Behind a transaction pooler set DIRECT_DATABASE_URL to the server itself; else it comes back by itself.',
+    })
+  }
+  if (heartbeat.expected && (heartbeat.ageMs ?? 0) > READER_THRESHOLD_MS) {
+    found.push({
+      code: 'HEARTBEAT_LATE',
+      message: `The last heartbeat is ${Math.round((heartbeat.ageMs ?? 0) / 1000)} s old, so Scrum4Me shows this machine as offline.`,
+      remedy: 'Look at the database’s latency below and at the load of this machine.',
+    })
+  }
+  if (disk.freeBytes !== null && disk.freeBytes < disk.floorBytes) {
+    found.push({
+      code: 'DISK_LOW',
+      message: `${disk.directory} has ${disk.freeBytes} bytes free, less than the floor of ${disk.floorBytes}; no job is claimed.`,
+      remedy:
+        'Free some space (`scrum4me-daemon worktrees` lists what is there) or lower SCRUM4ME_MIN_FREE_DISK_BYTES.',
+    })
+  }
+  for (const jobId of inputs.spooled) {
+    found.push({
+      code: 'REPORT_SPOOLED',
+      message: `The final report on job ${jobId} waits on disk for the database.`,
+      remedy: 'It is delivered by itself as soon as the database answers.',
+    })
+  }
+  for (const { jobId, reason } of inputs.unsaved) {
+    found.push({
+      code: 'WORK_UNSAVED',
+      message: `The work of job ${jobId} could not be saved, so its worktree stays: ${reason}`,
+      remedy: `Mend that, or take the work out by hand, then run \`scrum4me-daemon worktrees drop ${jobId}\`.`,
+    })
+  }
+  for (const fault of inputs.files) {
+    found.push({
+      code: 'FILE_FAULT',
+      message: fault,
+      remedy: 'Correct or remove that file; the rest is used.',
+    })
+  }
+  if (inputs.endpoint !== null) {
+    found.push({
+      code: 'ENDPOINT_REPLACED',
+      message: `Another process took over this daemon’s socket: ${inputs.endpoint}`,
+      remedy: 'Stop the other daemon, then run `scrum4me-daemon restart`.',
+    })
+  }
+  return found
+}

@@ -1,0 +1,45 @@
+import type { Sql } from '../db/sql.ts'
+import { countJobs } from '../jobs/read.ts'
+import { delay } from '../lifecycle/delay.ts'
+import type { StatusReport } from '../wire/status-report.ts'
+
+/** `status` answers within 300 ms whatever the database does. */
+const PATIENCE_MS = 150
+
+/** The queue's depth and the database's latency, asked on request and never waited for long. */
+export class QueueCount {
+  readonly #sql: Sql
+  #last: StatusReport['queue'] = null
+  #latencyMs: number | null = null
+  #running: Promise<void> | null = null
+
+  constructor(sql: Sql) {
+    this.#sql = sql
+  }
+
+  /** ms of the last count that the database answered. */
+  get latencyMs(): number | null {
+    return this.#latencyMs
+  }
+
+  /** Null: not known now. */
+  async read(userId: string | null): Promise<StatusReport['queue']> {
+    if (userId === null) return null
+    this.#running ??= this.#ask(userId).finally(() => {
+      this.#running = null
+    })
+    await Promise.race([this.#running, delay(PATIENCE_MS)])
+    return this.#last
+  }
+
+  async #ask(userId: string): Promise<void> {
+    const from = performance.now()
+    try {
+      this.#last = await countJobs(this.#sql, userId)
+      this.#latencyMs = Math.round((performance.now() - from) * 10) / 10
+    } catch {
+      this.#last = null
+      this.#latencyMs = null
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import { messageOf } from '../errors.ts'
+import type { Service } from '../lifecycle/service.ts'
+import type { Logger } from '../logger.ts'
+import type { StatusReport } from '../wire/status-report.ts'
+import type { Worktrees } from '../worktrees/worktrees.ts'
+
+const EVERY_MS = 60_000
+
+/**
+ * What `status` says of worktrees, looked up in the background: sizes and git's view of a worktree take
+ * longer than `status` may.
+ */
+export class WorktreeGlance implements Service {
+  readonly name = 'worktree-glance'
+  readonly #worktrees: Worktrees
+  readonly #directory: string
+  readonly #logger: Logger
+  #timer: NodeJS.Timeout | undefined
+  #running: Promise<void> | null = null
+  #again = false
+  #stopped = false
+  #last: StatusReport['worktrees'] = null
+
+  constructor(worktrees: Worktrees, directory: string, logger: Logger) {
+    this.#worktrees = worktrees
+    this.#directory = directory
+    this.#logger = logger
+  }
+
+  get last(): StatusReport['worktrees'] {
+    return this.#last
+  }
+
+  async start(): Promise<void> {
+    this.#timer = setInterval(() => this.refresh(), EVERY_MS)
+    this.refresh()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearInterval(this.#timer)
+    await this.#running
+  }
+
+  /** Looks again soon; many requests make one look more. */
+  refresh(): void {
+    if (this.#stopped) return
+    if (this.#running !== null) {
+      this.#again = true
+      return
+    }
+    this.#running = this.#look().finally(() => {
+      this.#running = null
+      if (!this.#again) return
+      this.#again = false
+      this.refresh()
+    })
+  }
+
+  async #look(): Promise<void> {
+    try {
+      const [list, saved, free] = await Promise.all([
+        this.#worktrees.list(),
+        this.#worktrees.saved(),
+        this.#worktrees.freeDiskBytes().catch(() => null),
+      ])
+      const sizes = list.map((tree) => tree.bytes)
+      this.#last = {
+        directory: this.#directory,
+        count: list.length,
+        bytes: sizes.reduce<number>((sum, bytes) => sum + (bytes ?? 0), 0),
+        free_disk_bytes: free,
+        saved: saved.length,
+        entries: list.map((tree) => ({
+          job_id: tree.jobId,
+          path: tree.path,
+          branch: tree.branch,
+          state: tree.state,
+          reason: tree.reason,
+          bytes: tree.bytes,
+        })),
+      }
+    } catch (error) {
+      this.#logger.debug({ err: messageOf(error) }, 'worktrees could not be looked at')
+    }
+  }
+}

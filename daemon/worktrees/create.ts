@@ -1,0 +1,256 @@
+import { createHash } from 'node:crypto'
+import { stopped, unlessAborted } from '../lock/unless-aborted.ts'
+import { freeBytes } from './disk.ts'
+import type { Engine } from './engine.ts'
+import type { Base } from './git/base.ts'
+import { GitError } from './git/git-error.ts'
+import { addWorktree, checkOut } from './git/linked-worktree.ts'
+import { createBranch } from './git/refs.ts'
+import { listWorktrees, onClone, openRepository, type Repository } from './git/repository.ts'
+import { heal } from './heal.ts'
+import type { JobRecord } from './job-record.ts'
+import { branchOf, checkJobId } from './layout.ts'
+import { lstatOrNull } from './lstat-or-null.ts'
+import { markerText } from './marker.ts'
+import { finishRemoval } from './remove.ts'
+import { undo } from './undo.ts'
+import { diskLow, fromGit, WorktreeError } from './worktree-error.ts'
+
+export interface CreateRequest {
+  readonly jobId: string
+  /** Absolute path of the user's clone, or of anything inside it. */
+  readonly repoRoot: string
+  /** The session's ssh agent; undefined: the daemon's own. */
+  readonly sshAuthSock?: string | null | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface Created {
+  readonly path: string
+  readonly branch: string
+  readonly baseSha: string
+  readonly baseFetched: boolean
+  readonly warnings: readonly string[]
+  /** True: this job had its worktree already, and this is it. */
+  readonly reused: boolean
+}
+
+/** Gives a job its worktree. The caller has the job's turn. Errors: WORKTREE_FAILED, DISK_LOW, VALIDATION_ERROR. */
+export async function create(engine: Engine, request: CreateRequest): Promise<Created> {
+  const jobId = checkJobId(request.jobId)
+  const signal =
+    request.signal === undefined ? engine.stopping : AbortSignal.any([engine.stopping, request.signal])
+  const known = await engine.records.job(jobId)
+  if (known?.phase === 'ready' && (await heal(engine, known))) return reuse(engine, known)
+  if (known?.phase === 'creating') await undo(engine, known)
+  else if (known !== null) await clearAway(engine, known)
+
+  const repository = await openClone(engine, request.repoRoot, signal)
+  const path = await freePath(engine, jobId)
+  await checkDisk(engine)
+  const base = await sharedBase(engine, repository, request.sshAuthSock, signal)
+  try {
+    const record = await make(engine, { jobId, repository, path, base, request, signal })
+    return answer(engine, record, false)
+  } catch (error) {
+    // Stopping leaves the record; the next start takes back what is half made.
+    const half = await engine.records.job(jobId)
+    if (half?.phase === 'creating' && !engine.stopping.aborted) await undo(engine, half)
+    if (signal.aborted) throw stopped(signal)
+    throw fromGit('making the worktree', error)
+  }
+}
+
+interface Making {
+  readonly jobId: string
+  readonly repository: Repository
+  readonly path: string
+  readonly base: Base
+  readonly request: CreateRequest
+  readonly signal: AbortSignal
+}
+
+async function make(engine: Engine, making: Making): Promise<JobRecord> {
+  const { jobId, repository, path, base, request, signal } = making
+  const call = onClone(repository, signal)
+  let record = await engine.lock.run(repository.commonDir, signal, async () => {
+    const chosen = await chooseBranch(engine, repository, jobId, signal)
+    const planned: JobRecord = {
+      jobId,
+      phase: 'creating',
+      repoRoot: request.repoRoot,
+      commonDir: repository.commonDir,
+      path,
+      branch: chosen.branch,
+      baseSha: base.sha,
+      baseFetched: base.fetched,
+      warnings: [...base.warnings, ...chosen.warnings],
+      sshAuthSock: request.sshAuthSock ?? null,
+      createdAt: engine.now().toISOString(),
+      removal: null,
+      keptReason: null,
+      trashPath: null,
+      savedTip: null,
+    }
+    // Before git changes anything: whatever is half made after a crash is known by its record.
+    await engine.records.put(planned)
+    await makeBranch(engine, repository, chosen.branch, base.sha, signal)
+    const reason = markerText({ instanceId: engine.instanceId, kind: 'job', id: jobId })
+    await addWorktree(engine.git, repository, path, base.sha, reason, signal)
+    await engine.git.run(
+      { ...call, dir: path },
+      'symbolic-ref',
+      '-m',
+      'checkout: for a job',
+      'HEAD',
+      `refs/heads/${chosen.branch}`,
+    )
+    return planned
+  })
+  const warnings = await checkOut(engine.git, repository, path, { signal, sshAuthSock: request.sshAuthSock })
+  record = { ...record, phase: 'ready', warnings: [...record.warnings, ...warnings] }
+  await engine.records.rememberClone(
+    {
+      commonDir: repository.commonDir,
+      repoRoot: request.repoRoot,
+      lastJobAt: record.createdAt,
+    },
+    cloneKey(repository.commonDir),
+  )
+  await engine.records.put(record)
+  return record
+}
+
+async function openClone(engine: Engine, repoRoot: string, signal: AbortSignal): Promise<Repository> {
+  try {
+    return await openRepository(engine.git, repoRoot, signal)
+  } catch (error) {
+    if (signal.aborted) throw stopped(signal)
+    if (!(error instanceof GitError)) throw error
+    throw new WorktreeError(
+      `${repoRoot} cannot be used as a git repository: ${error.message}`,
+      'Set the repo root of this product to a clone that the daemon may use.',
+      { permanent: error.why === 'failed', cause: error },
+    )
+  }
+}
+
+async function freePath(engine: Engine, jobId: string): Promise<string> {
+  await engine.layout.open()
+  const path = await engine.layout.path(jobId)
+  if ((await lstatOrNull(path)) === null) return path
+  throw new WorktreeError(
+    `${engine.layout.shown(path)} is there already and was not made for this job by this daemon`,
+    'Move it away; nothing in it was touched.',
+    { permanent: true },
+  )
+}
+
+async function checkDisk(engine: Engine): Promise<void> {
+  const free = await freeBytes(engine.layout.parent)
+  if (free >= engine.minFreeDiskBytes) return
+  throw diskLow(
+    `Only ${free} bytes are free at ${engine.layout.parent}, below the floor of ${engine.minFreeDiskBytes}`,
+  )
+}
+
+/** The fetch is shared with other jobs, so an impatient caller leaves it instead of ending it. */
+async function sharedBase(
+  engine: Engine,
+  repository: Repository,
+  sshAuthSock: string | null | undefined,
+  signal: AbortSignal,
+): Promise<Base> {
+  try {
+    return await unlessAborted(engine.bases.find(repository, sshAuthSock, engine.stopping), signal)
+  } catch (error) {
+    if (signal.aborted) throw stopped(signal)
+    throw fromGit('finding the base commit', error)
+  }
+}
+
+/** A name that neither the clone nor origin (as last fetched) has: an existing branch is never reused. */
+async function chooseBranch(
+  engine: Engine,
+  repository: Repository,
+  jobId: string,
+  signal: AbortSignal,
+): Promise<{ branch: string; warnings: string[] }> {
+  const wanted = branchOf(jobId)
+  const call = onClone(repository, signal)
+  const listed = await engine.git.text(
+    call,
+    'for-each-ref',
+    '--format=%(refname)',
+    `refs/heads/${wanted}*`,
+    `refs/remotes/origin/${wanted}*`,
+  )
+  const taken = new Set(listed.split('\n').map((ref) => ref.replace(/^refs\/(heads|remotes\/origin)\//, '')))
+  if (!taken.has(wanted)) return { branch: wanted, warnings: [] }
+  const stamp = engine.now().toISOString().replace(/\D/g, '').slice(0, 14)
+  let branch = `${wanted}-${stamp}`
+  for (let count = 2; taken.has(branch); count += 1) branch = `${wanted}-${stamp}-${count}`
+  const holder = (await listWorktrees(engine.git, call)).find((worktree) => worktree.branch === wanted)
+  const where = holder === undefined ? '' : ` (checked out at ${holder.path})`
+  return { branch, warnings: [`branch ${wanted} exists already${where}, so this job has ${branch}`] }
+}
+
+async function makeBranch(
+  engine: Engine,
+  repository: Repository,
+  branch: string,
+  sha: string,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    if (await createBranch(engine.git, onClone(repository, signal), branch, sha, repository.zeroId)) return
+  } catch (error) {
+    const inTheWay =
+      error instanceof GitError ? /'refs\/heads\/(.+)' exists; cannot create/.exec(error.stderr) : null
+    if (inTheWay === null) throw error
+    throw new WorktreeError(
+      `The branch ${inTheWay[1]} is in the way of ${branch}`,
+      `Rename it in ${repository.root}; git cannot have both.`,
+      { permanent: true, cause: error },
+    )
+  }
+  throw new WorktreeError(`The branch ${branch} appeared a moment ago`, 'Ask again.', { permanent: false })
+}
+
+/** What is left of an earlier worktree whose files are gone, or that was on its way out: saved, then a new one is made. */
+async function clearAway(engine: Engine, known: JobRecord): Promise<void> {
+  const removal = known.removal ?? {
+    branch: 'keep',
+    requestedAt: engine.now().toISOString(),
+    reason: 'its directory was gone when the job was claimed again',
+  }
+  const { outcome, reason } = await finishRemoval(engine, { ...known, removal })
+  if (outcome === 'removed' || outcome === 'none') return
+  throw new WorktreeError(
+    `The earlier worktree of this job is in the way (${reason})`,
+    'Ask again when that is over; `scrum4me-daemon worktrees` shows it.',
+    { permanent: false },
+  )
+}
+
+async function reuse(engine: Engine, record: JobRecord): Promise<Created> {
+  // Claimed again while its removal waited for a process to leave.
+  if (record.removal !== null) await engine.records.put({ ...record, removal: null, keptReason: null })
+  return answer(engine, record, true)
+}
+
+function answer(engine: Engine, record: JobRecord, reused: boolean): Created {
+  return {
+    path: engine.layout.shown(record.path),
+    branch: record.branch,
+    baseSha: record.baseSha ?? '',
+    baseFetched: record.baseFetched,
+    warnings: record.warnings,
+    reused,
+  }
+}
+
+/** A file name for what is remembered of a clone. */
+export function cloneKey(commonDir: string): string {
+  return createHash('sha256').update(commonDir).digest('hex').slice(0, 32)
+}

@@ -1,0 +1,129 @@
+import type { RepoLock } from '../../lock/repo-lock.ts'
+import { WorktreeError } from '../worktree-error.ts'
+import { askedDefault, guessedDefault, ownDefault, recordedDefault } from './default-branch.ts'
+import { fetchBranch } from './fetch.ts'
+import type { Git } from './git.ts'
+import { GitError } from './git-error.ts'
+import { commitOf } from './refs.ts'
+import { onClone, type Repository } from './repository.ts'
+
+/** Where a job's branch begins. */
+export interface Base {
+  readonly sha: string
+  /** False: origin could not be asked, or there is none; a warning says which. */
+  readonly fetched: boolean
+  readonly warnings: readonly string[]
+}
+
+interface Waiting {
+  readonly result: Promise<Base>
+  begun: boolean
+}
+
+/** Finds the tip of the default branch after a fetch. Jobs that ask together share one fetch. */
+export class BaseFinder {
+  readonly #git: Git
+  readonly #lock: RepoLock
+  readonly #waiting = new Map<string, Waiting>()
+
+  constructor(git: Git, lock: RepoLock) {
+    this.#git = git
+    this.#lock = lock
+  }
+
+  /**
+   * A request joins a fetch that has not begun yet, never a running one: that may have read origin before
+   * the commit was pushed that this job is about. `stop` ends the shared work, so it is the engine's, not a caller's.
+   */
+  find(repository: Repository, sshAuthSock: string | null | undefined, stop: AbortSignal): Promise<Base> {
+    if (!repository.hasOrigin) return this.#withoutOrigin(repository)
+    const key = `${repository.commonDir}\0${sshAuthSock ?? ''}`
+    const there = this.#waiting.get(key)
+    if (there !== undefined && !there.begun) return there.result
+    let begin = (): void => undefined
+    const result = this.#lock.run(repository.commonDir, stop, () => {
+      begin()
+      return this.#fetched(repository, sshAuthSock, stop)
+    })
+    const mine: Waiting = { result, begun: false }
+    begin = () => {
+      mine.begun = true
+      if (this.#waiting.get(key) === mine) this.#waiting.delete(key)
+    }
+    result.then(begin, begin)
+    this.#waiting.set(key, mine)
+    return result
+  }
+
+  async #fetched(
+    repository: Repository,
+    sshAuthSock: string | null | undefined,
+    stop: AbortSignal,
+  ): Promise<Base> {
+    const recorded = await recordedDefault(this.#git, repository)
+    try {
+      const fetchTip = async (branch: string) => {
+        await fetchBranch(this.#git, repository, branch, { sshAuthSock, signal: stop })
+        return this.#tip(repository, `refs/remotes/origin/${branch}`)
+      }
+      // origin/HEAD is what origin said when it was cloned; the branch may have been renamed since.
+      const sha = recorded === null ? null : await fetchTip(recorded).catch(unlessGone)
+      const found = sha ?? (await fetchTip(await this.#askedOrGuessed(repository, sshAuthSock, stop)))
+      if (found !== null) return { sha: found, fetched: true, warnings: [] }
+    } catch (error) {
+      if (!(error instanceof GitError) || error.why === 'aborted' || error.isDiskFull) throw error
+      return this.#lastFetched(repository, recorded, error)
+    }
+    return { sha: await this.#ownTip(repository), fetched: false, warnings: ['origin has no commit yet'] }
+  }
+
+  async #withoutOrigin(repository: Repository): Promise<Base> {
+    const warning =
+      "the clone has no remote named origin; the branch starts from the clone's own default branch"
+    return { sha: await this.#ownTip(repository), fetched: false, warnings: [warning] }
+  }
+
+  async #askedOrGuessed(
+    repository: Repository,
+    sshAuthSock: string | null | undefined,
+    stop: AbortSignal,
+  ): Promise<string> {
+    const asked = await askedDefault(this.#git, repository, sshAuthSock, stop)
+    return asked ?? (await guessedDefault(this.#git, repository))
+  }
+
+  async #lastFetched(repository: Repository, recorded: string | null, cause: GitError): Promise<Base> {
+    const branch = recorded ?? (await guessedDefault(this.#git, repository))
+    const why = `origin could not be fetched (${cause.message})`
+    const tip =
+      (await this.#tip(repository, `refs/remotes/origin/${branch}`)) ??
+      // A bare clone keeps what it fetched under refs/heads.
+      (repository.bare ? await this.#tip(repository, `refs/heads/${branch}`) : null)
+    if (tip !== null) {
+      const warning = `${why}; the branch starts from the last fetched ${branch}, which may be old`
+      return { sha: tip, fetched: false, warnings: [warning] }
+    }
+    const warning = `${why} and never was; the branch starts from the clone's own default branch`
+    return { sha: await this.#ownTip(repository), fetched: false, warnings: [warning] }
+  }
+
+  async #ownTip(repository: Repository): Promise<string> {
+    const branch = await ownDefault(this.#git, repository)
+    const sha = await this.#tip(repository, branch === null ? 'HEAD' : `refs/heads/${branch}`)
+    if (sha !== null) return sha
+    throw new WorktreeError(
+      `The repository ${repository.root} has no commit to start from`,
+      'Make a first commit there, or fetch one.',
+      { permanent: true },
+    )
+  }
+
+  #tip(repository: Repository, ref: string): Promise<string | null> {
+    return commitOf(this.#git, onClone(repository), ref)
+  }
+}
+
+function unlessGone(error: unknown): null {
+  if (error instanceof GitError && /couldn't find remote ref/i.test(error.stderr)) return null
+  throw error
+}

@@ -1,0 +1,56 @@
+/** What a child may inherit: enough to find git, the user's own configuration, keys and proxies; never a secret of ours. */
+const INHERITED = [
+  'PATH',
+  'HOME',
+  'USER',
+  'LOGNAME',
+  'TMPDIR',
+  'XDG_CONFIG_HOME',
+  'http_proxy',
+  'https_proxy',
+  'all_proxy',
+  'no_proxy',
+  'HTTP_PROXY',
+  'HTTPS_PROXY',
+  'ALL_PROXY',
+  'NO_PROXY',
+  'SSL_CERT_FILE',
+  'SSL_CERT_DIR',
+]
+
+/** Never ask, never hang: a daemon has nobody to type a password or to confirm a host key. */
+const SSH_OPTIONS = '-oBatchMode=yes -oConnectTimeout=10 -oServerAliveInterval=10 -oServerAliveCountMax=3'
+
+/** The minimal environment of any child of this part. */
+export function childEnvironment(parent: NodeJS.ProcessEnv): Record<string, string> {
+  const environment: Record<string, string> = { LC_ALL: 'C' }
+  for (const name of INHERITED) {
+    const value = parent[name]
+    if (value !== undefined) environment[name] = value
+  }
+  environment.PATH ??= '/usr/local/bin:/usr/bin:/bin'
+  return environment
+}
+
+/** The environment of git. `sshAuthSock`: the session's agent; undefined: the daemon's own; null: none. */
+export function gitEnvironment(
+  parent: NodeJS.ProcessEnv,
+  sshAuthSock?: string | null,
+): Record<string, string> {
+  const environment: Record<string, string> = {
+    ...childEnvironment(parent),
+    GIT_TERMINAL_PROMPT: '0',
+    GIT_ASKPASS: '',
+    GIT_SSH_COMMAND: `ssh ${SSH_OPTIONS}`,
+    // Empty wins over core.gitProxy, which a clone may set and which names a program.
+    GIT_PROXY_COMMAND: '',
+    // The identity of commits that this daemon itself makes (saved work); never that of an agent.
+    GIT_AUTHOR_NAME: 'scrum4me-daemon',
+    GIT_AUTHOR_EMAIL: 'daemon@localhost',
+    GIT_COMMITTER_NAME: 'scrum4me-daemon',
+    GIT_COMMITTER_EMAIL: 'daemon@localhost',
+  }
+  const sock = sshAuthSock === undefined ? parent.SSH_AUTH_SOCK : sshAuthSock
+  if (sock) environment.SSH_AUTH_SOCK = sock
+  return environment
+}

@@ -1,0 +1,52 @@
+import type { Git, GitCall } from './git.ts'
+import { GitError } from './git-error.ts'
+
+/** The commit a ref or expression names; null when it names none. */
+export async function commitOf(git: Git, call: GitCall, expression: string): Promise<string | null> {
+  const { code, stdout } = await git.run(
+    { ...call, expect: [0, 1, 128] },
+    'rev-parse',
+    '--verify',
+    '--quiet',
+    '--end-of-options',
+    `${expression}^{commit}`,
+  )
+  return code === 0 ? stdout.toString().trim() : null
+}
+
+/** Makes a branch; false when a branch of that name is there already. */
+export async function createBranch(
+  git: Git,
+  call: GitCall,
+  branch: string,
+  sha: string,
+  zeroId: string,
+): Promise<boolean> {
+  try {
+    await git.run(call, 'update-ref', '-m', 'branch: for a job', `refs/heads/${branch}`, sha, zeroId)
+    return true
+  } catch (error) {
+    if (error instanceof GitError && /already exists/.test(error.stderr)) return false
+    throw error
+  }
+}
+
+/** Deletes a branch if it is still at `sha`, with its `branch.<name>` configuration; false when it moved. */
+export async function deleteBranch(git: Git, call: GitCall, branch: string, sha: string): Promise<boolean> {
+  try {
+    await git.run(call, 'update-ref', '-d', `refs/heads/${branch}`, sha)
+  } catch (error) {
+    if (error instanceof GitError && /but expected|unable to resolve reference/.test(error.stderr))
+      return false
+    throw error
+  }
+  // Pushing with -u left a section behind; without one this fails, and that is fine.
+  await git.run(
+    { ...call, expect: [0, 1, 5, 128] },
+    'config',
+    '--local',
+    '--remove-section',
+    `branch.${branch}`,
+  )
+  return true
+}

@@ -1,0 +1,59 @@
+import { realpath } from 'node:fs/promises'
+import type { Git, GitCall } from './git.ts'
+import { GitError } from './git-error.ts'
+import { type ConfigEntry, hardening, parseConfig } from './safe-config.ts'
+import { type ListedWorktree, parseWorktreeList } from './worktree-list.ts'
+
+/** A clone as it was found a moment ago. */
+export interface Repository {
+  /** As configured; commands on the clone run here. */
+  readonly root: string
+  /** Real path of the directory that all worktrees of the clone share; the key of its lock. */
+  readonly commonDir: string
+  readonly bare: boolean
+  /** The object id that means "no object": 40 or 64 zeros. */
+  readonly zeroId: string
+  readonly config: readonly ConfigEntry[]
+  /** `-c` settings that this clone needs to be safe; part of every call on it. */
+  readonly settings: readonly string[]
+  readonly hasOrigin: boolean
+}
+
+/** Throws GitError when `root` is no repository that this user may use. */
+export async function openRepository(git: Git, root: string, signal?: AbortSignal): Promise<Repository> {
+  const call = { dir: root, signal }
+  const answer = await git.ask(
+    call,
+    'rev-parse',
+    '--path-format=absolute',
+    '--git-common-dir',
+    '--is-bare-repository',
+    '--show-object-format',
+  )
+  const [format, bare, ...dir] = answer.trimEnd().split('\n').reverse()
+  if (format === undefined || bare === undefined || dir.length === 0) {
+    throw new GitError('rev-parse', 0, `unexpected answer ${JSON.stringify(answer)}`)
+  }
+  const config = parseConfig(await git.ask(call, 'config', '--list', '--show-scope', '-z'))
+  return {
+    root,
+    commonDir: await realpath(dir.reverse().join('\n')),
+    bare: bare === 'true',
+    zeroId: '0'.repeat(format === 'sha256' ? 64 : 40),
+    config,
+    settings: hardening(config),
+    hasOrigin: config.some((entry) => entry.key === 'remote.origin.url'),
+  }
+}
+
+/** How to call git on the clone itself. */
+export function onClone(
+  repository: Repository,
+  signal?: AbortSignal,
+): { dir: string; signal: AbortSignal | undefined; config: readonly string[] } {
+  return { dir: repository.root, signal, config: repository.settings }
+}
+
+export async function listWorktrees(git: Git, call: GitCall): Promise<ListedWorktree[]> {
+  return parseWorktreeList(await git.ask(call, 'worktree', 'list', '--porcelain', '-z'))
+}

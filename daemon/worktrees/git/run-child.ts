@@ -1,0 +1,109 @@
+import { spawn } from 'node:child_process'
+import { delay } from '../../lifecycle/delay.ts'
+
+export interface ChildCall {
+  readonly command: string
+  readonly args: readonly string[]
+  readonly cwd: string
+  readonly env: Readonly<Record<string, string>>
+  readonly input?: Buffer | string | undefined
+  readonly signal?: AbortSignal | undefined
+  /** Ended after so many ms. */
+  readonly deadlineMs: number
+  /** Ended after so many ms without a byte of output. */
+  readonly idleMs?: number | undefined
+  /** An open file that takes stdout, for what may be too large to hold. */
+  readonly output?: number | undefined
+}
+
+export interface ChildResult {
+  /** Null when a signal ended it. */
+  readonly code: number | null
+  readonly stdout: Buffer
+  readonly stderr: string
+  readonly ended: 'by-itself' | 'aborted' | 'deadline' | 'silent'
+}
+
+/** Between asking a process group to end and ending it. git removes its lock files when asked. */
+const GRACE_MS = 2_000
+
+/**
+ * Runs a program in a process group of its own, so that ending it ends its children too (ssh, filters,
+ * the checkout below `worktree add`). Resolves only when it is gone; rejects only when it cannot start.
+ */
+export function runChild(call: ChildCall): Promise<ChildResult> {
+  if (call.signal?.aborted) {
+    return Promise.resolve({ code: null, stdout: Buffer.alloc(0), stderr: '', ended: 'aborted' })
+  }
+  return new Promise((resolve, reject) => {
+    const child = spawn(call.command, [...call.args], {
+      cwd: call.cwd,
+      env: { ...call.env },
+      stdio: [call.input === undefined ? 'ignore' : 'pipe', call.output ?? 'pipe', 'pipe'],
+      detached: true,
+    })
+    const stdout: Buffer[] = []
+    const stderr: Buffer[] = []
+    let ended: ChildResult['ended'] = 'by-itself'
+
+    const end = (why: ChildResult['ended']) => {
+      if (ended !== 'by-itself') return
+      ended = why
+      void endGroup(child.pid, exited)
+    }
+    const onAbort = () => end('aborted')
+    call.signal?.addEventListener('abort', onAbort, { once: true })
+    const deadline = setTimeout(() => end('deadline'), call.deadlineMs)
+    const idle = call.idleMs === undefined ? undefined : setTimeout(() => end('silent'), call.idleMs)
+    let markExited = (): void => undefined
+    const exited = new Promise<void>((done) => {
+      markExited = done
+    })
+    const cleanUp = () => {
+      markExited()
+      clearTimeout(deadline)
+      clearTimeout(idle)
+      call.signal?.removeEventListener('abort', onAbort)
+    }
+
+    child.stdout?.on('data', (chunk: Buffer) => {
+      stdout.push(chunk)
+      idle?.refresh()
+    })
+    child.stderr?.on('data', (chunk: Buffer) => {
+      stderr.push(chunk)
+      idle?.refresh()
+    })
+    child.on('error', (error) => {
+      cleanUp()
+      reject(error)
+    })
+    child.on('close', (code) => {
+      cleanUp()
+      resolve({ code, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString(), ended })
+    })
+    if (child.stdin !== null) {
+      // A child that ends before it has read everything says so by its exit code.
+      child.stdin.on('error', () => undefined)
+      child.stdin.end(call.input)
+    }
+  })
+}
+
+async function endGroup(pid: number | undefined, exited: Promise<void>): Promise<void> {
+  if (pid === undefined) return
+  signalGroup(pid, 'SIGTERM')
+  const patience = new AbortController()
+  void exited.then(() => patience.abort())
+  await delay(GRACE_MS, patience.signal)
+  // The leader may be gone while a child of its group lives on and holds the pipes open.
+  signalGroup(pid, 'SIGKILL')
+}
+
+function signalGroup(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {
+  try {
+    process.kill(-pid, signal)
+  } catch {
+    // The group is gone.
+  }
+}

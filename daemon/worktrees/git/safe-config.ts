@@ -1,0 +1,104 @@
+/**
+ * A clone may be hostile: its `.git/config` can name programs. What git would run on its own account is
+ * switched off for every call; what only the clone's own configuration (not the user's) asks for is
+ * neutralised by `hardening`, computed from what the clone has configured.
+ */
+export const SAFE_CONFIG: readonly string[] = [
+  'core.hooksPath=/dev/null',
+  'core.fsmonitor=false',
+  'core.askPass=',
+  'protocol.ext.allow=never',
+  'gc.auto=0',
+  'maintenance.auto=false',
+  'submodule.recurse=false',
+  'fetch.recurseSubmodules=false',
+  // A person's git holds these locks for moments; waiting beats failing.
+  'core.filesRefLockTimeout=5000',
+  'core.packedRefsTimeout=10000',
+]
+
+export interface ConfigEntry {
+  /** `system`, `global`, `local`, `worktree`, `command`. */
+  readonly scope: string
+  /** Section and variable in lower case, subsection as written. */
+  readonly key: string
+  readonly value: string
+}
+
+/** Parses `git config --list --show-scope -z`. A key without a value reads as the empty string. */
+export function parseConfig(output: string): ConfigEntry[] {
+  const fields = output.split('\0')
+  const entries: ConfigEntry[] = []
+  for (let index = 0; index + 1 < fields.length; index += 2) {
+    const [scope = '', pair = ''] = [fields[index], fields[index + 1]]
+    const newline = pair.indexOf('\n')
+    entries.push(
+      newline < 0
+        ? { scope, key: pair, value: '' }
+        : { scope, key: pair.slice(0, newline), value: pair.slice(newline + 1) },
+    )
+  }
+  return entries
+}
+
+const FILTER_KEY = /^filter\.(.+)\.(clean|smudge|process|required)$/s
+const CREDENTIAL_KEY = /^credential\.(?:.+\.)?helper$/s
+const PACK_KEY = /^remote\.(.+)\.(uploadpack|receivepack)$/s
+
+/**
+ * `-c` settings that take programs away from the clone's own configuration. Filters and credential
+ * helpers of the user's global configuration stay as the user set them (git-lfs, a keychain).
+ */
+export function hardening(entries: readonly ConfigEntry[]): string[] {
+  const own = entries.filter((entry) => entry.scope === 'local' || entry.scope === 'worktree')
+  const trusted = entries.filter((entry) => entry.scope === 'system' || entry.scope === 'global')
+  return [
+    ...filterSettings(
+      names(own, FILTER_KEY),
+      (key) => trusted.findLast((entry) => entry.key === key)?.value ?? '',
+    ),
+    ...credentialSettings(own, trusted),
+    ...own.flatMap(({ key }) => {
+      const match = PACK_KEY.exec(key)
+      return match ? [`${key}=git-${match[2] === 'uploadpack' ? 'upload-pack' : 'receive-pack'}`] : []
+    }),
+    // Lists no alternate refs, which only saves a little traffic.
+    ...(own.some((entry) => entry.key === 'core.alternaterefscommand')
+      ? ['core.alternateRefsCommand=true']
+      : []),
+  ]
+}
+
+/** Settings under which no filter at all runs: what is on disk is what git reads. An empty filter is the identity. */
+export function withoutFilters(entries: readonly ConfigEntry[]): string[] {
+  return filterSettings(names(entries, FILTER_KEY), () => '')
+}
+
+/** True when any filter would run at a checkout; a failing checkout may then be tried without. */
+export function hasFilters(entries: readonly ConfigEntry[]): boolean {
+  return entries.some((entry) => FILTER_KEY.test(entry.key))
+}
+
+function filterSettings(filters: ReadonlySet<string>, settingOf: (key: string) => string): string[] {
+  return [...filters].flatMap((name) =>
+    ['clean', 'smudge', 'process', 'required'].map((variable) => {
+      const key = `filter.${name}.${variable}`
+      return `${key}=${settingOf(key) || (variable === 'required' ? 'false' : '')}`
+    }),
+  )
+}
+
+/** An empty helper clears the list that came before it, whatever its URL. */
+function credentialSettings(own: readonly ConfigEntry[], trusted: readonly ConfigEntry[]): string[] {
+  if (!own.some((entry) => CREDENTIAL_KEY.test(entry.key))) return []
+  return [
+    'credential.helper=',
+    ...trusted
+      .filter((entry) => CREDENTIAL_KEY.test(entry.key))
+      .map((entry) => `${entry.key}=${entry.value}`),
+  ]
+}
+
+function names(entries: readonly ConfigEntry[], pattern: RegExp): Set<string> {
+  return new Set(entries.flatMap((entry) => pattern.exec(entry.key)?.[1] ?? []))
+}

@@ -1,0 +1,48 @@
+import { z } from 'zod'
+
+/**
+ * What the engine remembers of one job's worktree, written before git changes anything.
+ *
+ * creating → ready → removing → saved → (no record)
+ *
+ * `creating`: create runs, or was cut off; nobody was given the worktree, so it is undone.
+ * `ready`: handed out. `removal` set: asked to go, waits until the last process has left it.
+ * `removing`: saved, and the directory is renamed into the trash or about to be; back to `ready` when
+ * something was written meanwhile, and after a crash.
+ * `saved`: nothing in the trash is worth keeping; registration and branch are still to go.
+ * Only remove moves a record past `ready`; reconciliation calls it to finish what a crash cut off.
+ */
+export const JOB_RECORD = z.object({
+  jobId: z.string(),
+  phase: z.enum(['creating', 'ready', 'removing', 'saved']),
+  repoRoot: z.string(),
+  /** Real path of the clone's common git directory. */
+  commonDir: z.string(),
+  /** Real path of the worktree. */
+  path: z.string(),
+  /** Made by create; deleted only together with the job. */
+  branch: z.string(),
+  /** Null when it is not known any more (records lost, worktree found again). */
+  baseSha: z.string().nullable(),
+  baseFetched: z.boolean(),
+  warnings: z.array(z.string()),
+  sshAuthSock: z.string().nullable().optional(),
+  /** ISO, UTC. */
+  createdAt: z.string(),
+  removal: z
+    .object({
+      branch: z.enum(['keep', 'delete']),
+      reportedBranch: z.string().optional(),
+      requestedAt: z.string(),
+      reason: z.string(),
+    })
+    .nullable(),
+  /** Why it could not be removed the last time. */
+  keptReason: z.string().nullable(),
+  /** Where the directory was renamed to, in `removing` and `saved`. */
+  trashPath: z.string().nullable(),
+  /** The tip of the branch that was saved, in `saved`. */
+  savedTip: z.string().nullable(),
+})
+
+export type JobRecord = z.infer<typeof JOB_RECORD>

@@ -1,0 +1,74 @@
+import { join } from 'node:path'
+import { z } from 'zod'
+import { RecordStore } from '../state/record-store.ts'
+import { JOB_RECORD, type JobRecord } from './job-record.ts'
+
+const CLONE = z.object({
+  commonDir: z.string(),
+  repoRoot: z.string(),
+  /** ISO, UTC: the last time a job was created here. */
+  lastJobAt: z.string(),
+})
+export type CloneRecord = z.infer<typeof CLONE>
+
+/** The engine's memory on disk (`<stateDir>/worktrees/`), held in memory while it runs. */
+export class Records {
+  readonly #jobStore: RecordStore<JobRecord>
+  readonly #cloneStore: RecordStore<CloneRecord>
+  #jobs: Promise<Map<string, JobRecord>> | undefined
+  #clones: Promise<Map<string, CloneRecord>> | undefined
+
+  constructor(stateDir: string) {
+    const directory = join(stateDir, 'worktrees')
+    this.#jobStore = new RecordStore(join(directory, 'jobs'), (value) => JOB_RECORD.safeParse(value).data, {
+      durable: true,
+    })
+    this.#cloneStore = new RecordStore(join(directory, 'clones'), (value) => CLONE.safeParse(value).data)
+  }
+
+  async job(jobId: string): Promise<JobRecord | null> {
+    return (await this.#loadJobs()).get(jobId) ?? null
+  }
+
+  async jobs(): Promise<JobRecord[]> {
+    return [...(await this.#loadJobs()).values()]
+  }
+
+  async put(record: JobRecord): Promise<void> {
+    const jobs = await this.#loadJobs()
+    await this.#jobStore.put(record.jobId, record)
+    jobs.set(record.jobId, record)
+  }
+
+  async forget(jobId: string): Promise<void> {
+    const jobs = await this.#loadJobs()
+    await this.#jobStore.delete(jobId)
+    jobs.delete(jobId)
+  }
+
+  async clones(): Promise<CloneRecord[]> {
+    return [...(await this.#loadClones()).values()]
+  }
+
+  async rememberClone(clone: CloneRecord, key: string): Promise<void> {
+    const clones = await this.#loadClones()
+    await this.#cloneStore.put(key, clone)
+    clones.set(key, clone)
+  }
+
+  async forgetClone(key: string): Promise<void> {
+    const clones = await this.#loadClones()
+    await this.#cloneStore.delete(key)
+    clones.delete(key)
+  }
+
+  #loadJobs(): Promise<Map<string, JobRecord>> {
+    this.#jobs ??= this.#jobStore.load().then((loaded) => loaded.records)
+    return this.#jobs
+  }
+
+  #loadClones(): Promise<Map<string, CloneRecord>> {
+    this.#clones ??= this.#cloneStore.load().then((loaded) => loaded.records)
+    return this.#clones
+  }
+}

@@ -1,0 +1,158 @@
+import { rename } from 'node:fs/promises'
+import { codeOf } from '../errors.ts'
+import type { Engine } from './engine.ts'
+import { commitOf, deleteBranch } from './git/refs.ts'
+import { listWorktrees, onClone, openRepository, type Repository } from './git/repository.ts'
+import { heal } from './heal.ts'
+import type { JobRecord } from './job-record.ts'
+import { checkJobId } from './layout.ts'
+import { fingerprintAt, type Saved, save } from './salvage/save.ts'
+import { processesIn } from './standing.ts'
+import { undo, unregister } from './undo.ts'
+
+export interface RemoveRequest {
+  readonly jobId: string
+  /** What happens to the branch that create made. `delete` saves its commits first. */
+  readonly branch: 'keep' | 'delete'
+  /** The branch the agent reported; never deleted. */
+  readonly reportedBranch?: string | undefined
+  /** Why it goes; for the record and the log. */
+  readonly reason?: string | undefined
+}
+
+export interface RemoveOutcome {
+  /**
+   * `removed`: directory and registration are gone, the branch rule is applied. `deferred`: a process stands
+   * in it; the engine removes it when the last one has left. `kept`: it could not be saved, so all of it is
+   * still there. `none`: this job has no worktree here.
+   */
+  readonly outcome: 'removed' | 'deferred' | 'kept' | 'none'
+  readonly salvageRef: string | null
+  /** Files that git ignores: not saved. */
+  readonly ignored: { readonly files: number; readonly bytes: number } | null
+  readonly reason: string | null
+  /** Bytes on disk that were or would be freed. */
+  readonly bytes: number | null
+  readonly path: string | null
+}
+
+/** Saves and removes a job's worktree. The caller has the job's turn. */
+export async function remove(engine: Engine, request: RemoveRequest): Promise<RemoveOutcome> {
+  const record = await engine.records.job(checkJobId(request.jobId))
+  if (record === null) return NONE
+  if (record.phase === 'creating') {
+    await undo(engine, record)
+    return NONE
+  }
+  const removal = {
+    branch: request.branch,
+    reportedBranch: request.reportedBranch,
+    requestedAt: record.removal?.requestedAt ?? engine.now().toISOString(),
+    reason: request.reason ?? 'the job ended',
+  }
+  return finishRemoval(engine, { ...record, removal })
+}
+
+/** How often a worktree that changes under our hands is saved again before we wait. */
+const ATTEMPTS = 3
+
+const NONE: RemoveOutcome = {
+  outcome: 'none',
+  salvageRef: null,
+  ignored: null,
+  reason: null,
+  bytes: null,
+  path: null,
+}
+
+/** Carries a removal through, from wherever an earlier run left it. */
+export async function finishRemoval(engine: Engine, asked: JobRecord): Promise<RemoveOutcome> {
+  const path = engine.layout.shown(asked.path)
+  if (asked.phase === 'saved') {
+    await finishSaved(engine, asked)
+    return { ...NONE, outcome: 'removed', path }
+  }
+  const record = await backFromTrash(engine, asked)
+  await heal(engine, record)
+  const bytes = await engine.disk.usedBytes(record.path, engine.stopping)
+  for (let attempt = 1; ; attempt += 1) {
+    const saved = await save(engine, record)
+    const outcome = { salvageRef: saved.ref, ignored: saved.ignored, bytes, path }
+    if (saved.keptBecause !== null) {
+      await engine.records.put({ ...record, removal: null, keptReason: saved.keptBecause })
+      return { ...outcome, outcome: 'kept', reason: saved.keptBecause }
+    }
+    const busy = await whoIsIn(engine, record, attempt)
+    if (busy !== null) {
+      await engine.records.put({ ...record, keptReason: busy })
+      return { ...outcome, outcome: 'deferred', reason: busy }
+    }
+    if (await takeAway(engine, record, saved)) return { ...outcome, outcome: 'removed', reason: null }
+  }
+}
+
+/** Why it cannot go now; null when it can. */
+async function whoIsIn(engine: Engine, record: JobRecord, attempt: number): Promise<string | null> {
+  const standing = await processesIn(record.path, engine.childEnv)
+  if (standing.length > 0)
+    return `${standing.map(({ name, pid }) => `${name} (${pid})`).join(', ')} still in it`
+  return attempt > ATTEMPTS ? 'files in it still change' : null
+}
+
+/**
+ * Renames the worktree away and ends its registration; false when something was written after it was saved
+ * (then it is back in its place).
+ */
+async function takeAway(engine: Engine, ready: JobRecord, saved: Saved): Promise<boolean> {
+  const place = await engine.trash.place(ready.path)
+  const record: JobRecord = { ...ready, phase: 'removing', trashPath: place }
+  await engine.records.put(record)
+  await rename(record.path, place).catch(unlessMissing)
+  // From here on nobody finds it by its path; what was written before the rename shows.
+  if ((await fingerprintAt(engine, record, place)) !== saved.fingerprint) {
+    await backFromTrash(engine, record)
+    return false
+  }
+  const done: JobRecord = { ...record, phase: 'saved', savedTip: saved.branchTip }
+  await engine.records.put(done)
+  await finishSaved(engine, done)
+  return true
+}
+
+/** git's bookkeeping of a worktree whose files are saved and in the trash. */
+async function finishSaved(engine: Engine, record: JobRecord): Promise<void> {
+  const repository = await openRepository(engine.git, record.repoRoot, engine.stopping)
+  await engine.lock.run(repository.commonDir, engine.stopping, async () => {
+    await unregister(engine, repository, record.path)
+    await applyBranchRule(engine, repository, record)
+    await engine.records.forget(record.jobId)
+  })
+  if (record.trashPath !== null) void engine.trash.delete(record.trashPath, engine.stopping)
+}
+
+/** A run that was cut off between rename and check: back to its place, so that it is looked at again as a whole. */
+async function backFromTrash(engine: Engine, record: JobRecord): Promise<JobRecord> {
+  if (record.trashPath === null) return record
+  await rename(record.trashPath, record.path).catch(unlessMissing)
+  const back: JobRecord = { ...record, phase: 'ready', trashPath: null }
+  await engine.records.put(back)
+  return back
+}
+
+/** The job's branch goes if that was asked, its commits are safe, and nobody else has it checked out. */
+async function applyBranchRule(engine: Engine, repository: Repository, record: JobRecord): Promise<void> {
+  const call = onClone(repository, engine.stopping)
+  const tip = await commitOf(engine.git, call, `refs/heads/${record.branch}`)
+  if (tip === null || record.removal?.reportedBranch === record.branch) return
+  // Kept for another branch that the agent reported: an empty one of ours helps nobody.
+  if (record.removal?.branch !== 'delete' && tip !== record.baseSha) return
+  if (record.removal?.branch !== 'delete' && record.removal?.reportedBranch === undefined) return
+  if (record.savedTip !== tip) return
+  const holders = await listWorktrees(engine.git, call)
+  if (holders.some((worktree) => worktree.branch === record.branch)) return
+  await deleteBranch(engine.git, call, record.branch, tip)
+}
+
+function unlessMissing(error: unknown): void {
+  if (codeOf(error) !== 'ENOENT') throw error
+}

@@ -1,0 +1,44 @@
+import { DaemonError } from '../errors.ts'
+import { GitError } from './git/git-error.ts'
+
+/**
+ * Why a job could not get its worktree. `permanent`: it will fail again on this machine until a person
+ * changes something (no commit, not a repository); otherwise trying again may help.
+ */
+export class WorktreeError extends DaemonError {
+  readonly permanent: boolean
+
+  constructor(
+    message: string,
+    remedy: string,
+    options: { readonly permanent: boolean; readonly cause?: unknown },
+  ) {
+    super('WORKTREE_FAILED', message, remedy, options.cause)
+    this.name = 'WorktreeError'
+    this.permanent = options.permanent
+  }
+}
+
+export function diskLow(message: string, cause?: unknown): DaemonError {
+  return new DaemonError(
+    'DISK_LOW',
+    message,
+    'Free some space; `scrum4me-daemon worktrees` shows what the worktrees use. The job stays queued.',
+    cause,
+  )
+}
+
+/** What went wrong in git, told as a failure of this job's worktree. */
+export function fromGit(doing: string, error: unknown): unknown {
+  if (!(error instanceof GitError)) return error
+  if (error.isDiskFull)
+    return diskLow(`The disk ran full while ${doing}; everything is as it was before`, error)
+  const permanent = error.why === 'failed' && !error.isTransient
+  return new WorktreeError(
+    `${doing} failed: ${error.message}; nothing was left behind`,
+    permanent
+      ? 'Run the same git command in that repository to see what it needs.'
+      : 'Ask again; if it stays so, `scrum4me-daemon doctor` checks every clone.',
+    { permanent, cause: error },
+  )
+}

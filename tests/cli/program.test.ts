@@ -1,0 +1,187 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { runCli } from '../../daemon/cli/program.ts'
+import { fakeTerminal } from './terminal.ts'
+
+let directory: string
+let home: string
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 's4m-cli-'))
+  home = join(directory, 'home')
+})
+afterAll(() => rm(directory, { recursive: true, force: true }))
+
+async function cli(args: string[], env: NodeJS.ProcessEnv = {}, input = '') {
+  const terminal = fakeTerminal({ input })
+  const code = await runCli(args, {
+    terminal,
+    cwd: directory,
+    env: { PATH: process.env.PATH, HOME: directory, SCRUM4ME_HOME: home, ...env },
+  })
+  return { code, stdout: terminal.stdout, stderr: terminal.stderr }
+}
+
+describe('usage', () => {
+  test.each([
+    { args: ['nonsense'] },
+    { args: ['status', '--nonsense'] },
+    { args: ['enqueue'] },
+    { args: ['logs', '-n', 'x'] },
+    { args: ['logs', '-n', '0'] },
+  ])('$args is wrong usage', async ({ args }) => {
+    const { code, stdout, stderr } = await cli(args)
+    expect(code).toBe(2)
+    expect(stdout).toBe('')
+    expect(stderr).toContain('error:')
+  })
+
+  test.each([
+    { args: ['completion', 'tcsh'] },
+    { args: ['jobs', 'explode', 'x'] },
+    { args: ['jobs', 'cancel'] },
+    { args: ['worktrees', 'restore', 'j', '--n', '0'] },
+    { args: ['db'] },
+    { args: [] },
+  ])('$args is wrong usage', async ({ args }) => {
+    expect((await cli(args)).code).toBe(2)
+  })
+
+  test('help and version are no failure', async () => {
+    expect(await cli(['--version'])).toMatchObject({ code: 0, stderr: '' })
+    const help = await cli(['--help'])
+    expect(help.code).toBe(0)
+    for (const command of ['run', 'mcp', 'status', 'doctor', 'install', 'worktrees', 'db', 'completion']) {
+      expect(help.stdout).toContain(`\n  ${command}`)
+    }
+    expect((await cli(['jobs', 'cancel', '--help'])).code).toBe(0)
+  })
+})
+
+describe('without a daemon', () => {
+  test.each([
+    { args: ['jobs'] },
+    { args: ['jobs', 'cancel', 'x', '--json'] },
+    { args: ['jobs', 'release', 'x'] },
+    { args: ['jobs', 'requeue', 'x'] },
+    { args: ['enqueue', 'T-1'] },
+    { args: ['init'] },
+    { args: ['questions'] },
+    { args: ['answer', 'q', 'some', 'words'] },
+    { args: ['pause'] },
+    { args: ['resume'] },
+    { args: ['worktrees'] },
+    { args: ['worktrees', 'restore', 'j'] },
+    { args: ['worktrees', 'drop', 'j'] },
+    { args: ['db', 'url'] },
+    { args: ['db', 'migrate'] },
+    { args: ['db', 'dump'] },
+  ])('$args says how to start it, exit 3', async ({ args }) => {
+    const { code, stdout, stderr } = await cli(args)
+    expect(code).toBe(3)
+    expect(stdout).toBe('')
+    expect(stderr).toMatch(/^DAEMON_UNREACHABLE: /)
+    expect(stderr).toContain(`scrum4me-daemon start --home ${home}`)
+  })
+
+  test('status says so, exit 3, as one document with --json', async () => {
+    const text = await cli(['status'])
+    expect(text.code).toBe(3)
+    expect(text.stdout).toContain('not running')
+    expect(text.stdout).toContain('scrum4me-daemon start')
+    const { code, stdout, stderr } = await cli(['status', '--json'])
+    expect(code).toBe(3)
+    expect(stderr).toBe('')
+    expect(JSON.parse(stdout)).toEqual({
+      state: 'stopped',
+      problems: [expect.objectContaining({ code: 'NOT_RUNNING' })],
+      daemon: null,
+      presence: null,
+      database: null,
+      sessions: [],
+      jobs: [],
+      worktrees: null,
+      queue: null,
+    })
+  })
+
+  test('stop is no failure', async () => {
+    expect(await cli(['stop'])).toMatchObject({ code: 0, stdout: 'No daemon was running.\n' })
+  })
+
+  test('config shows what a start from here would use, --home included', async () => {
+    const { code, stdout, stderr } = await cli(['config', '--json', '--home', join(directory, 'other')], {
+      SCRUM4ME_TOKEN: 'secret-token-123',
+      DATABASE_URL: 'postgresql://u:hunter22@h/d',
+    })
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout).settings).toContainEqual({
+      name: 'SCRUM4ME_HOME',
+      value: join(directory, 'other'),
+      source: '--home',
+    })
+    expect(stdout + stderr).not.toMatch(/secret-token-123|hunter22/)
+  })
+
+  test('a wrong configuration is told whole, without its secrets', async () => {
+    const { code, stderr } = await cli(['config'], {
+      SCRUM4ME_TOKEN: 'secret token',
+      SCRUM4ME_LEASE_SECONDS: '-1',
+    })
+    expect(code).toBe(1)
+    expect(stderr).toContain('SCRUM4ME_TOKEN: expected')
+    expect(stderr).toContain('SCRUM4ME_LEASE_SECONDS: expected')
+    expect(stderr).not.toContain('secret token')
+  })
+
+  test('run with a wrong configuration exits 78 and creates nothing', async () => {
+    const { code, stderr } = await cli(['run'], { SCRUM4ME_PRESENCE: 'always' })
+    expect(code).toBe(78)
+    expect(stderr).toContain('SCRUM4ME_PRESENCE')
+    await expect(import('node:fs/promises').then((fs) => fs.stat(home))).rejects.toThrow('ENOENT')
+  })
+})
+
+describe('mcp-config', () => {
+  test('carries --home when it is not the default, and no secret', async () => {
+    const env = {
+      SCRUM4ME_TOKEN: 'secret-token-123',
+      DATABASE_URL: 'postgresql://u:hunter22@h/d',
+      SCRUM4ME_AGENT_WORKTREE_DIR: join(directory, 'trees'),
+    }
+    const { code, stdout } = await cli(['mcp-config'], env)
+    expect(code).toBe(0)
+    expect(stdout).toContain('claude mcp add --scope user scrum4me -- ')
+    expect(stdout).toContain(`--home ${home}`)
+    expect(stdout).toContain('additionalDirectories')
+    expect(stdout).not.toMatch(/secret-token-123|hunter22/)
+    const json = JSON.parse((await cli(['mcp-config', '--json'], env)).stdout)
+    expect(json.mcp_json.mcpServers.scrum4me.args.slice(-2)).toEqual(['--home', home])
+    expect(json.settings_json.permissions.additionalDirectories).toEqual([join(directory, 'trees')])
+  })
+})
+
+describe('login', () => {
+  test('asks for both, checks the shape, and saves nothing it could not check', async () => {
+    expect(await cli(['login'], {}, '')).toMatchObject({ code: 1 })
+    expect(await cli(['login'], {}, 'not a url\ntoken-12345678\n')).toMatchObject({ code: 1 })
+    const unreachable = await cli(
+      ['login'],
+      {},
+      'DATABASE_URL=postgresql://u:hunter22@127.0.0.1:1/d\nSCRUM4ME_TOKEN=token-12345678\n',
+    )
+    expect(unreachable.code).toBe(1)
+    expect(unreachable.stderr).toContain('DATABASE_UNAVAILABLE')
+    expect(unreachable.stderr).not.toMatch(/hunter22|token-12345678/)
+    await expect(import('node:fs/promises').then((fs) => fs.stat(home))).rejects.toThrow('ENOENT')
+  })
+})
+
+test('control characters of a foreign answer do not reach the terminal', async () => {
+  await writeFile(join(directory, 'ignored'), '')
+  const { stderr } = await cli(['config'], { SCRUM4ME_PRESENCE: '\u001b[2Jx' })
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: that is the point
+  expect(stderr).not.toMatch(/\u001b/)
+})

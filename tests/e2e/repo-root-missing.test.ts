@@ -1,0 +1,49 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { Installation } from '../support/installation.ts'
+import { Scenario } from '../support/scenario.ts'
+
+let scenario: Scenario
+let machine: Installation
+
+beforeAll(async () => {
+  scenario = await Scenario.make()
+  machine = await scenario.installation()
+  await machine.start()
+})
+
+afterAll(() => scenario.close())
+
+it('leaves a job without a repo root queued, says so once a minute, and gives it out once the root is known', async () => {
+  const unknown = await scenario.product(machine, { known: false })
+  const job = await scenario.job(unknown.id)
+  const before = await scenario.jobRow(job)
+  const agent = await machine.agent()
+  const text = await agent.fails('wait_for_job', { wait_seconds: 20 })
+  expect(text).toMatch(/^REPO_ROOT_MISSING: /)
+  expect(text).toContain(unknown.id)
+  expect(text).toContain('scrum4me-daemon init')
+  // The second time the session is not told again: it waits.
+  expect(await agent.call('wait_for_job', { wait_seconds: 1 })).toMatchObject({ status: 'timeout' })
+  expect(await scenario.jobRow(job)).toEqual(before)
+
+  // A job behind it is not starved.
+  const known = await scenario.product(machine)
+  const behind = await scenario.job(known.id)
+  const claimed = await agent.call('wait_for_job', { wait_seconds: 20 })
+  expect(claimed).toMatchObject({ status: 'claimed', job_id: behind })
+  const done = await agent.call('update_job_status', { job_id: behind, status: 'skipped' })
+  expect(done.next_action).toBe('queue_empty')
+
+  await scenario.know(machine, { [unknown.id]: unknown.clone })
+  expect(await agent.call('wait_for_job', { wait_seconds: 20 })).toMatchObject({ status: 'claimed', job_id: job })
+  await agent.call('update_job_status', { job_id: job, status: 'skipped' })
+})
+
+it('takes the root that the session’s own environment names', async () => {
+  const product = await scenario.product(machine, { known: false })
+  const job = await scenario.job(product.id)
+  const agent = await machine.agent({ env: { [`SCRUM4ME_REPO_ROOT_${product.id}`]: product.clone } })
+  const claimed = await agent.call('wait_for_job', { wait_seconds: 20 })
+  expect(claimed).toMatchObject({ status: 'claimed', job_id: job })
+  await agent.call('update_job_status', { job_id: job, status: 'skipped' })
+})

@@ -1,0 +1,86 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type CloneWithOrigin, cloneWithOrigin } from './git.ts'
+import { Installation, type InstallationOptions } from './installation.ts'
+import { type TestDatabase, testDatabase } from './postgres.ts'
+import { seed } from './seed.ts'
+
+export interface Product extends CloneWithOrigin {
+  readonly id: string
+}
+
+/** A database with one user, and installations of the real daemon that act for that user. */
+export class Scenario {
+  readonly db: TestDatabase
+  readonly userId: string
+  readonly #installations: Installation[] = []
+
+  private constructor(db: TestDatabase, userId: string) {
+    this.db = db
+    this.userId = userId
+  }
+
+  static async make(): Promise<Scenario> {
+    const db = await testDatabase()
+    return new Scenario(db, String((await seed.user(db)).id))
+  }
+
+  /** A daemon's installation with a token of its own; `token` shares one. */
+  async installation(options: InstallationOptions = {}): Promise<Installation> {
+    const token = options.token ?? (await seed.token(this.db, { user_id: this.userId })).plain
+    const made = await Installation.make({ databaseUrl: this.db.url, ...options, token })
+    this.#installations.push(made)
+    return made
+  }
+
+  /** A product with a clone below the installation's directory; `known`: its root is configured there. */
+  async product(on: Installation, options: { name?: string; known?: boolean } = {}): Promise<Product> {
+    const row = await seed.product(this.db, { user_id: this.userId })
+    const id = String(row.id)
+    const made = await cloneWithOrigin(join(on.dir, 'clones'), options.name ?? id)
+    if (options.known !== false) await this.know(on, { [id]: made.clone })
+    return { id, ...made }
+  }
+
+  /** Writes the agent config file: these repo roots and no others. */
+  async know(on: Installation, repoRoots: Record<string, string>): Promise<void> {
+    await writeFile(join(on.env.HOME ?? '', '.scrum4me-agent-config.json'), JSON.stringify({ repoRoots }))
+  }
+
+  /** A queued job for a new task; older jobs have a lower `created_at`. Notified unless `quiet`. */
+  async job(
+    productId: string,
+    options: { quiet?: boolean; row?: Record<string, unknown> } = {},
+  ): Promise<string> {
+    const { id } = await seed.job(this.db, { product_id: productId, user_id: this.userId, ...options.row })
+    if (options.quiet !== true) {
+      await this.notify({
+        type: 'claude_job_enqueued',
+        user_id: this.userId,
+        product_id: productId,
+        job_id: id,
+      })
+    }
+    return String(id)
+  }
+
+  async notify(payload: unknown): Promise<void> {
+    await this.db.query('select pg_notify($1, $2)', ['scrum4me_changes', JSON.stringify(payload)])
+  }
+
+  async jobRow(id: string): Promise<Record<string, unknown>> {
+    const [row] = await this.db.query('select * from claude_jobs where id = $1', [id])
+    if (row === undefined) throw new Error(`no job ${id}`)
+    return row
+  }
+
+  async workers(): Promise<Record<string, unknown>[]> {
+    return this.db.query('select * from claude_workers where user_id = $1', [this.userId])
+  }
+
+  async close(): Promise<void> {
+    const ended = await Promise.allSettled(this.#installations.map((one) => one.remove()))
+    await this.db.drop()
+    for (const result of ended) if (result.status === 'rejected') throw result.reason
+  }
+}

@@ -1,0 +1,20 @@
+import { delay } from '../../daemon/lifecycle/delay.ts'
+
+/** Waits until `condition` returns something truthy and returns it; fails after `deadlineMs`, saying what was awaited. */
+export async function until<T>(
+  what: string,
+  condition: () => T | Promise<T>,
+  deadlineMs = 15_000,
+): Promise<Exclude<T, false | undefined | null | 0 | ''>> {
+  const end = performance.now() + deadlineMs
+  for (;;) {
+    const value = await condition()
+    if (isTruthy(value)) return value
+    if (performance.now() > end) throw new Error(`Waited ${deadlineMs} ms in vain: ${what}`)
+    await delay(20)
+  }
+}
+
+function isTruthy<T>(value: T): value is Exclude<T, false | undefined | null | 0 | ''> {
+  return Boolean(value)
+}

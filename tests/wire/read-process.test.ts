@@ -1,0 +1,47 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { expect, onTestFinished, test } from 'vitest'
+import { parsePs, readProcess } from '../../daemon/wire/read-process.ts'
+import { until } from '../ipc/until.ts'
+
+test('knows this process, its parent and its command line', async () => {
+  const own = await readProcess(process.pid)
+  expect(own).toMatchObject({ pid: process.pid, parent: process.ppid })
+  expect(own?.startedAt).toMatch(/\d/)
+  expect(await readProcess(process.pid)).toEqual(own)
+})
+
+test('a process whose name looks like fields of its status is read right', async () => {
+  const child = spawn('perl', ['-e', '$0 = "x) R 1 2 (y"; print "up\\n"; $| = 1; sleep 60'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  await until(
+    'it runs',
+    async () => (await readProcess(child.pid ?? 0))?.command[0]?.startsWith('x) R') ?? false,
+  )
+  expect(await readProcess(child.pid ?? 0)).toMatchObject({ parent: process.pid })
+})
+
+test.runIf(process.platform === 'linux')('a dead process that nobody has reaped is gone', async () => {
+  // perl starts a child that ends at once, and does not wait for it.
+  const parent = spawn('perl', ['-e', '$| = 1; my $p = fork // die; exit 0 if !$p; print "$p\\n"; sleep 60'])
+  onTestFinished(() => void parent.kill('SIGKILL'))
+  const [line] = await once(parent.stdout, 'data')
+  await until('the zombie is gone', async () => (await readProcess(Number(line))) === null)
+})
+
+test('no such process', async () => {
+  expect(await readProcess(2 ** 22 + 1)).toBeNull()
+})
+
+test("reads a line of macOS' ps", () => {
+  expect(parsePs(7, 'S+     512 Mon Nov  2 10:00:00 2026 /opt/homebrew/bin/node /x/cli.js --a b\n')).toEqual({
+    pid: 7,
+    parent: 512,
+    startedAt: 'Mon Nov 2 10:00:00 2026',
+    command: ['/opt/homebrew/bin/node', '/x/cli.js', '--a', 'b'],
+  })
+  expect(parsePs(7, 'Z      512 Mon Nov  2 10:00:00 2026 (node)')).toBeNull()
+  expect(parsePs(7, '')).toBeNull()
+})

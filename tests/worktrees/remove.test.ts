@@ -1,0 +1,76 @@
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Worktrees } from '../../daemon/worktrees/worktrees.ts'
+import { Workspace } from './support/workspace.ts'
+
+const JOB = 'cjob0000000000000000abcd1234'
+const BRANCH = 'feat/job-abcd1234'
+let space: Workspace
+let engine: Worktrees
+
+beforeEach(async () => {
+  space = await Workspace.open()
+  await space.makeClone()
+  engine = space.engine()
+})
+afterEach(() => space.close())
+
+const branches = () => space.git(space.clone, 'branch', '--list', 'feat/*', '--format=%(refname:short)')
+
+test('a clean worktree: path, registration and branch are gone, bytes are told', async () => {
+  const made = await engine.create({ jobId: JOB, repoRoot: space.clone })
+  const outcome = await engine.remove({ jobId: JOB, branch: 'delete' })
+  expect(outcome).toMatchObject({ outcome: 'removed', salvageRef: null, path: made.path })
+  expect(outcome.bytes).toBeGreaterThan(0)
+  expect(existsSync(made.path)).toBe(false)
+  expect(await space.git(space.clone, 'worktree', 'list')).not.toContain(JOB)
+  expect(await branches()).toBe('')
+  expect(await engine.remove({ jobId: JOB, branch: 'delete' })).toMatchObject({ outcome: 'none' })
+})
+
+test('done with its branch: the branch stays', async () => {
+  const made = await engine.create({ jobId: JOB, repoRoot: space.clone })
+  const tip = await space.commit(made.path, 'work.txt', 'work')
+  await space.git(made.path, 'push', '--quiet', '-u', 'origin', BRANCH)
+  expect(await engine.remove({ jobId: JOB, branch: 'keep', reportedBranch: BRANCH })).toMatchObject({
+    outcome: 'removed',
+    salvageRef: null,
+  })
+  expect(await space.git(space.clone, 'rev-parse', BRANCH)).toBe(tip)
+})
+
+test('a branch that a person has checked out elsewhere is not deleted under them', async () => {
+  const made = await engine.create({ jobId: JOB, repoRoot: space.clone })
+  await space.git(made.path, 'switch', '--quiet', '--detach')
+  await space.git(space.clone, 'switch', '--quiet', BRANCH)
+  expect(await engine.remove({ jobId: JOB, branch: 'delete' })).toMatchObject({ outcome: 'removed' })
+  expect(await branches()).toBe(BRANCH)
+})
+
+test('while a process stands in it, it stays', async () => {
+  const made = await engine.create({ jobId: JOB, repoRoot: space.clone })
+  await mkdir(join(made.path, 'deep'))
+  const process = spawn('sleep', ['600'], { cwd: join(made.path, 'deep'), stdio: 'ignore' })
+  try {
+    const outcome = await engine.remove({ jobId: JOB, branch: 'delete' })
+    expect(outcome).toMatchObject({ outcome: 'deferred' })
+    expect(outcome.reason).toContain(String(process.pid))
+    expect(existsSync(made.path)).toBe(true)
+  } finally {
+    process.kill('SIGKILL')
+  }
+})
+
+test('a job that was asked to go and is claimed again keeps its worktree', async () => {
+  const made = await engine.create({ jobId: JOB, repoRoot: space.clone })
+  const process = spawn('sleep', ['600'], { cwd: made.path, stdio: 'ignore' })
+  try {
+    await engine.remove({ jobId: JOB, branch: 'delete' })
+    expect(await engine.create({ jobId: JOB, repoRoot: space.clone })).toMatchObject({ reused: true })
+  } finally {
+    process.kill('SIGKILL')
+  }
+})
