@@ -1,8 +1,8 @@
+import { readDatabaseError } from '../db/database-error.ts'
 import type { Prisma, PrismaClient } from '../db/generated/client.ts'
 import { DaemonError } from '../errors.ts'
 import { backoff, delay } from '../lifecycle/delay.ts'
 import { missing } from './access.ts'
-import { sqlStateOf } from './sqlstate.ts'
 
 /** Where the new item goes; times are the database's. */
 export interface Place {
@@ -15,9 +15,6 @@ export interface Place {
 type Transaction = Prisma.TransactionClient
 
 const ATTEMPTS = 12
-const FOREIGN_KEY = '23503'
-/** Unique violation, serialisation failure, deadlock. */
-const COLLISIONS = new Set(['23505', '40001', '40P01'])
 
 /**
  * Inserts an item with the product's next number. The product's row is locked first, so that all
@@ -35,9 +32,10 @@ export async function append<T>(
     try {
       return await oneAtATime(prisma, () => inTurn(prisma, productId, next, insert))
     } catch (error) {
-      const state = sqlStateOf(error)
-      if (state === FOREIGN_KEY) throw vanished(error)
-      if (state === undefined || !COLLISIONS.has(state) || attempt + 1 >= ATTEMPTS) throw error
+      const meaning = readDatabaseError(error)?.meaning
+      if (meaning === 'reference') throw vanished(error)
+      const collided = meaning === 'unique' || meaning === 'conflict'
+      if (!collided || attempt + 1 >= ATTEMPTS) throw error
       await delay(backoff(attempt, 10, 500))
     }
   }

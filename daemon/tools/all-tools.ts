@@ -22,6 +22,7 @@ import type { Tool } from './tool.ts'
 import { updateJobStatus } from './update-job-status.ts'
 import { updateTaskPlan } from './update-task-plan.ts'
 import { updateTaskStatus } from './update-task-status.ts'
+import { verifyTaskAgainstPlan } from './verify-task-against-plan.ts'
 import { waitForJob } from './wait-for-job.ts'
 import { workerStatus } from './worker-status.ts'
 
@@ -50,6 +51,7 @@ export const allTools: readonly Tool[] = [
   getQuestionAnswer,
   listOpenQuestions,
   cancelQuestion,
+  verifyTaskAgainstPlan,
   setPbiPr,
   markPbiPrMerged,
 ]

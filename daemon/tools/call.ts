@@ -1,7 +1,7 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
+import { toDatabaseError } from '../db/database-error.ts'
 import { DaemonError } from '../errors.ts'
 import type { ToolContext } from './context.ts'
-import { databaseFailure } from './database-failure.ts'
 import { parseArguments } from './parse-arguments.ts'
 import { shrink } from './shrink.ts'
 import type { Tool } from './tool.ts'
@@ -23,7 +23,7 @@ export async function callTool(tool: Tool, args: unknown, context: ToolContext):
 }
 
 function failure(name: string, thrown: unknown, context: ToolContext): CallToolResult {
-  const error = thrown instanceof DaemonError ? thrown : (databaseFailure(thrown) ?? unforeseen(name, thrown))
+  const error = toDatabaseError(thrown) ?? unforeseen(name, thrown)
   if (error.code === 'INTERNAL') {
     const cause = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)
     context.log.error({ tool: name, cause: context.clean(cause) }, `tools: ${name} failed`)
