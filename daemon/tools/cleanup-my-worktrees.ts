@@ -3,11 +3,11 @@ import { defineTool } from './tool.ts'
 
 const ENTRIES = z.array(
   z.object({
-    job_id: z.string().nullable(),
-    path: z.string(),
-    reason: z.string(),
-    bytes: z.int().nullable(),
-    salvage_ref: z.string().nullable(),
+    job_id: z.string().nullable().describe('The job it was made for, if known.'),
+    path: z.string().describe('The directory.'),
+    reason: z.string().describe('Why it is in this list.'),
+    bytes: z.int().nullable().describe('Its size, if measured.'),
+    salvage_ref: z.string().nullable().describe('Where unpushed work was saved.'),
   }),
 )
 

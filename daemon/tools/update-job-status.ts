@@ -24,7 +24,7 @@ const OUTPUT = z.object({
     'Where unpushed work was saved; `scrum4me-daemon worktrees restore` brings it back.',
   ),
   ignored: z
-    .object({ files: z.int(), bytes: z.int() })
+    .object({ files: z.int().describe('How many.'), bytes: z.int().describe('Their size.') })
     .nullable()
     .describe('Files ignored by git that went with the worktree; they are not saved.'),
   next_action: z.enum(['idle', 'wait_for_job_again', 'queue_empty']).describe('What to do now.'),

@@ -18,37 +18,52 @@ const OUTPUT = z.object({
   attempt: z.int().optional().describe('1 for the first attempt; more when earlier workers gave up.'),
   task: z
     .object({
-      id: z.string(),
-      code: TEXT,
-      title: z.string(),
-      description: TEXT,
-      implementation_plan: TEXT,
-      priority: z.int(),
+      id: z.string().describe('For update_task_status and verify_task_against_plan.'),
+      code: TEXT.describe('T-n.'),
+      title: z.string().describe('Title.'),
+      description: TEXT.describe('What to do.'),
+      implementation_plan: TEXT.describe('How to do it, as it is now.'),
+      priority: z.int().describe('1 (highest) to 4.'),
     })
     .optional()
     .describe('What to implement: id, code, title, description, implementation_plan, priority.'),
   story: z
     .object({
-      id: z.string(),
-      code: TEXT,
-      title: z.string(),
-      description: TEXT,
-      acceptance_criteria: TEXT,
+      id: z.string().describe('For the log tools and ask_user_question.'),
+      code: TEXT.describe('ST-nnn; name it in commit messages.'),
+      title: z.string().describe('Title.'),
+      description: TEXT.describe('What is wanted and why.'),
+      acceptance_criteria: TEXT.describe('When it is done.'),
     })
     .optional()
     .describe('The story of the task, with its acceptance criteria.'),
   pbi: z
-    .object({ id: z.string(), code: TEXT, title: z.string(), priority: z.int(), status: z.string() })
+    .object({
+      id: z.string().describe('For set_pbi_pr.'),
+      code: TEXT.describe('PBI-n.'),
+      title: z.string().describe('Title.'),
+      priority: z.int().describe('1 (highest) to 4.'),
+      status: z.string().describe('As the database has it.'),
+    })
     .nullable()
     .optional()
     .describe('The product backlog item of the story.'),
   sprint: z
-    .object({ id: z.string(), goal: TEXT, status: z.string() })
+    .object({
+      id: z.string().describe('Sprint id.'),
+      goal: TEXT.describe('What the sprint is for.'),
+      status: z.string().describe('As the database has it.'),
+    })
     .nullable()
     .optional()
     .describe('The sprint of the task; null when it is in none.'),
   product: z
-    .object({ id: z.string(), name: z.string(), repo_url: TEXT, definition_of_done: TEXT })
+    .object({
+      id: z.string().describe('For get_claude_context and wait_for_job.'),
+      name: z.string().describe('Name.'),
+      repo_url: TEXT.describe('Where its repository lives.'),
+      definition_of_done: TEXT.describe('What must hold before work is done.'),
+    })
     .optional()
     .describe('The product, with its definition of done.'),
   plan_snapshot: z
