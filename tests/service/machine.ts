@@ -83,6 +83,10 @@ export class Machine {
         `[Unit]\nDescription=${target}\nDefaultDependencies=no\n`,
       )
     }
+    await writeFile(
+      join(dir, 'units', 'systemd-journald.service'),
+      '[Unit]\nDefaultDependencies=no\n[Service]\nType=notify\nExecStart=/lib/systemd/systemd-journald\nStandardOutput=null\n',
+    )
     const cgroup = join(root, `s4m-${process.pid}-${Date.now()}`)
     await mkdir(cgroup)
     const namespaces = ['--pid', '--fork', '--kill-child', '--mount', '--uts', '--ipc', '--cgroup']
@@ -93,12 +97,13 @@ export class Machine {
     })
     const machine = new Machine(dir, cgroup, child)
     await machine.#untilUp()
+    await machine.systemctl('start', 'systemd-journald.service')
     return machine
   }
 
   /** Runs a command inside, as root. */
-  run(command: readonly string[], env: NodeJS.ProcessEnv = {}, input = ''): Promise<Result> {
-    return run('nsenter', ['-t', String(this.#init), '-a', '--', ...command], env, input)
+  run(command: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Result> {
+    return run('nsenter', ['-t', String(this.#init), '-a', '--', ...command], env)
   }
 
   async systemctl(...args: string[]): Promise<string> {
@@ -190,14 +195,9 @@ async function removeCgroup(directory: string): Promise<void> {
   await rmdir(directory).catch(() => undefined)
 }
 
-function run(
-  command: string,
-  args: readonly string[],
-  env: NodeJS.ProcessEnv = {},
-  input = '',
-): Promise<Result> {
+function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Result> {
   return new Promise((resolve) => {
-    const child = execFile(
+    execFile(
       command,
       [...args],
       { env: { PATH: process.env.PATH, ...env }, timeout: 120_000, maxBuffer: 16 * 1024 * 1024 },
@@ -206,6 +206,5 @@ function run(
         resolve({ code, stdout, stderr })
       },
     )
-    child.stdin?.end(input)
   })
 }
