@@ -27,6 +27,7 @@ import type { JobMarker } from './jobs/claim.ts'
 import { ClaimBook } from './jobs/claim-book.ts'
 import { parseClaimRecord } from './jobs/claim-record.ts'
 import { ServiceGroup } from './lifecycle/group.ts'
+import { StartWhenPossible } from './lifecycle/start-when-possible.ts'
 import { SupervisorLink } from './lifecycle/supervisor-link.ts'
 import { CallMemory } from './mcp/call-memory.ts'
 import { outcomeUnknown } from './mcp/job-calls.ts'
@@ -120,6 +121,7 @@ export async function buildServices(options: DaemonOptions, owner: Owner): Promi
     logger: log('worktrees'),
     env,
   })
+  const worktreesService = new StartWhenPossible(worktrees)
   const git = new Git({ env })
   const paused = new Flag(join(paths.stateDir, 'paused'))
 
@@ -207,7 +209,9 @@ export async function buildServices(options: DaemonOptions, owner: Owner): Promi
     settled: async (ids) => settledQuestions(await prisma.get(), ids),
   })
   let served: Catalog = catalog(allTools, new Set())
-  const missingTables = (): ReadonlySet<string> => schema?.unusableTables ?? new Set()
+  const missingTables = (): ReadonlySet<string> =>
+    // A database that lacks the core is incomplete: calls say so, and no tool disappears meanwhile.
+    schema === null || schema.blocking !== null ? new Set() : schema.unusableTables
   function refreshCatalog(): void {
     const now = catalog(allTools, missingTables())
     const changed = now.hash !== served.hash
@@ -227,6 +231,7 @@ export async function buildServices(options: DaemonOptions, owner: Owner): Promi
     wanted: () => demand.wanted,
     draining: owner.draining,
     endpointFault: () => endpointFault,
+    worktreesFault: () => worktreesService.fault,
     fileFaults: () => [...fileFaults, ...rootWarnings],
   }
   const status = () => collectStatus(sources)
@@ -315,7 +320,7 @@ export async function buildServices(options: DaemonOptions, owner: Owner): Promi
       await group.start(endpoint)
       await group.start(closing('database', () => closeDatabase()))
       await group.start(backend)
-      await group.start(worktrees)
+      await group.start(worktreesService)
       await group.start(glance)
       await group.start(reconciler)
       await group.start(demand)
