@@ -3,7 +3,9 @@ import { MAX_FRAME_BYTES } from '../daemon/wire/protocol.ts'
 
 /** How long a call that was never sent waits for a daemon, ms. */
 const NEW_CALL_MS = 5_000
-/** How long a call that was sent waits for the daemon's return; a new one too, while it restarts as planned. ms */
+/** How long a new call waits, counted from the disconnect, when the daemon said that another takes over, ms. */
+const RESTART_MS = 30_000
+/** How long a call that was sent waits for the daemon's return, ms. */
 const CUT_CALL_MS = 60_000
 /** How long a list waits for a connected daemon before the built-in one is served, ms. */
 const LIST_MS = 2_000
@@ -49,6 +51,8 @@ export class PendingCalls {
   readonly #options: PendingCallsOptions
   readonly #calls = new Map<RequestId, PendingCall>()
   #bytes = 0
+  /** When the announced restart should be over, on `performance.now()`'s clock. */
+  #restartUntil = 0
 
   constructor(options: PendingCallsOptions) {
     this.#options = options
@@ -58,18 +62,13 @@ export class PendingCalls {
     return this.#calls.size >= MAX_CALLS || this.#bytes + line.length > MAX_BYTES
   }
 
-  /** `waits`: what a call that cannot be sent now is to wait for. */
-  add(
-    request: JsonRpcRequest,
-    line: string,
-    waits: 'no' | 'connection' | 'restart',
-    fallback?: string,
-  ): void {
+  /** `state` of the connection: up: send it · leaving: hold it until the disconnect · down: hold it for a while. */
+  add(request: JsonRpcRequest, line: string, state: 'up' | 'leaving' | 'down', fallback?: string): void {
     const call: PendingCall = { request, line, fallback, state: 'held', cuts: 0, timer: undefined }
     this.#calls.set(request.id, call)
     this.#bytes += line.length
-    if (waits === 'no') this.#send(call)
-    else if (waits === 'connection') this.#arm(call, NEW_CALL_MS, 'unreachable')
+    if (state === 'up') this.#send(call)
+    else if (state === 'down') this.#arm(call, this.#patience(), 'unreachable')
     if (fallback !== undefined) this.#arm(call, LIST_MS, 'unreachable')
   }
 
@@ -89,10 +88,11 @@ export class PendingCalls {
 
   /** The connection ended; `planned`: the daemon said that another takes over. */
   cut(planned: boolean): void {
+    this.#restartUntil = planned ? performance.now() + RESTART_MS : 0
     for (const call of this.#calls.values()) {
       if (call.fallback !== undefined) this.#giveUp(call, 'unreachable')
       else if (call.state === 'held') {
-        if (call.timer === undefined) this.#arm(call, planned ? CUT_CALL_MS : NEW_CALL_MS, 'unreachable')
+        if (call.timer === undefined) this.#arm(call, this.#patience(), 'unreachable')
       } else if (call.state === 'sent') {
         call.state = 'cut'
         if (!planned) call.cuts += 1
@@ -106,6 +106,10 @@ export class PendingCalls {
   failAll(): void {
     for (const call of this.#calls.values())
       this.#giveUp(call, call.state === 'held' ? 'unreachable' : 'unknown')
+  }
+
+  #patience(): number {
+    return Math.max(NEW_CALL_MS, this.#restartUntil - performance.now())
   }
 
   #send(call: PendingCall): void {

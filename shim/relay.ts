@@ -113,10 +113,7 @@ export class Relay implements UpstreamEvents {
     else if (request.method === 'prompts/list') this.#list(request, line, staticAnswers.prompts)
     else if (this.#calls.isFull(line)) this.#options.write(failureLine(request, TOO_MANY))
     else if (this.#upstream?.refused) this.#fail(request, 'unreachable')
-    else {
-      const waits = { up: 'no', leaving: 'restart', down: 'connection' } as const
-      this.#calls.add(request, line, waits[this.#state])
-    }
+    else this.#calls.add(request, line, this.#state)
   }
 
   #answerInitialize(request: JsonRpcRequest): void {
@@ -132,7 +129,7 @@ export class Relay implements UpstreamEvents {
     if (this.#state !== 'up') this.#serve(request, builtIn, staticAnswers.catalog)
     else {
       this.#served = this.#catalog
-      this.#calls.add(request, line, 'no', builtIn)
+      this.#calls.add(request, line, 'up', builtIn)
     }
   }
 

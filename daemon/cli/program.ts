@@ -130,10 +130,9 @@ export function buildProgram(environment: CliEnvironment, done: (code: number) =
       ),
     )
 
+  // A parent takes an option that its subcommand has, too; so these ask for both (`optsWithGlobals`).
   const jobs = program
     .command('jobs')
-    // Else its own --json would take that of its subcommands.
-    .enablePositionalOptions()
     .description('list jobs that are queued, claimed, held here or just ended')
     .addOption(json())
     .action(act(async (on, options: Json) => (await import('./jobs.ts')).jobs(on, options)))
@@ -144,8 +143,8 @@ export function buildProgram(environment: CliEnvironment, done: (code: number) =
       .description(description)
       .addOption(json())
       .action(
-        act(async (on, id: string, options: Json) =>
-          (await import('./jobs.ts')).actOnJob(on, name, id, options),
+        act(async (on, id: string, _own: Json, command: Command) =>
+          (await import('./jobs.ts')).actOnJob(on, name, id, command.optsWithGlobals<Json>()),
         ),
       )
   jobAction('cancel', 'end a job that has not ended; its agent is told')
@@ -179,7 +178,6 @@ export function buildProgram(environment: CliEnvironment, done: (code: number) =
 
   const worktrees = program
     .command('worktrees')
-    .enablePositionalOptions()
     .description('list worktrees with job, branch, state and bytes, and all saved work')
     .addOption(json())
     .action(act(async (on, options: Json) => (await import('./worktrees.ts')).worktrees(on, options)))
@@ -191,8 +189,13 @@ export function buildProgram(environment: CliEnvironment, done: (code: number) =
     .option('--n <n>', 'which save (default: the newest)', count(1, 1_000_000))
     .addOption(json())
     .action(
-      act(async (on, id: string, path: string | undefined, options: Json & { n?: number }) =>
-        (await import('./worktrees.ts')).restore(on, id, path, options),
+      act(async (on, id: string, path: string | undefined, _own: Json, command: Command) =>
+        (await import('./worktrees.ts')).restore(
+          on,
+          id,
+          path,
+          command.optsWithGlobals<Json & { n?: number }>(),
+        ),
       ),
     )
   worktrees
@@ -201,7 +204,9 @@ export function buildProgram(environment: CliEnvironment, done: (code: number) =
     .description('forget saved work of a job for good')
     .addOption(json())
     .action(
-      act(async (on, id: string, options: Json) => (await import('./worktrees.ts')).drop(on, id, options)),
+      act(async (on, id: string, _own: Json, command: Command) =>
+        (await import('./worktrees.ts')).drop(on, id, command.optsWithGlobals<Json>()),
+      ),
     )
 
   const db = program.command('db').description('the database behind the daemon')

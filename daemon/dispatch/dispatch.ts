@@ -73,15 +73,18 @@ export class Dispatch implements Service {
     await this.#ports.book.change(claim, { delivered: true })
   }
 
-  /** The answer with a job did not reach its session (contract 4, Undelivered). */
-  async undelivered(session: Session, jobId: string): Promise<void> {
+  /**
+   * The answer with a job did not reach its session (contract 4, Undelivered). `unsure`: it may have; then
+   * whoever gets the job next is told to look at the worktree first, and the session may still report.
+   */
+  async undelivered(session: Session, jobId: string, how: 'not received' | 'unsure'): Promise<void> {
     const { book } = this.#ports
     await book.exclusive(jobId, async () => {
       const claim = book.get(jobId)
       // Told before, or reported on already: this answer was a repetition and its loss changes nothing.
       if (claim?.state !== 'held' || claim.delivered || claim.running) return
       if (claim.owner?.key !== session.ref.key) return
-      await book.change(claim, { state: 'undelivered' })
+      await book.change(claim, { state: 'undelivered', delivered: how === 'unsure' })
     })
     this.loop.nudge()
   }

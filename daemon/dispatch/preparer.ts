@@ -62,14 +62,14 @@ export class Preparer {
       lost: null,
     }
     const stored = this.#ports.book.add(claim)
-    this.#run(claim, waiter, stored)
+    this.#run(claim, waiter, stored, before === undefined)
   }
 
   /** A claim that is here already (undelivered, orphaned), for the next waiter. */
   hand(claim: ClaimRecord, waiter: Waiter): void {
     const { book } = this.#ports
     const stored = book.change(claim, { state: 'preparing', owner: waiter.session.ref })
-    this.#run(claim, waiter, stored)
+    this.#run(claim, waiter, stored, false)
   }
 
   /** Resolves when nothing is being prepared any more; git is told to end early. */
@@ -78,14 +78,14 @@ export class Preparer {
     await Promise.allSettled(this.#running)
   }
 
-  #run(claim: ClaimRecord, waiter: Waiter, stored: Promise<unknown>): void {
+  #run(claim: ClaimRecord, waiter: Waiter, stored: Promise<unknown>, isUnknown: boolean): void {
     waiter.assigned = true
     const { book, logger } = this.#ports
     const { jobId } = claim.identity
     const work = book
       .exclusive(jobId, async () => {
         await stored
-        await this.#prepare(claim, waiter)
+        await this.#prepare(claim, waiter, isUnknown)
       })
       .catch((error: unknown) => {
         logger.error({ job: jobId, err: messageOf(error) }, 'preparing a claim failed')
@@ -100,7 +100,7 @@ export class Preparer {
     this.#running.add(work)
   }
 
-  async #prepare(given: ClaimRecord, waiter: Waiter): Promise<void> {
+  async #prepare(given: ClaimRecord, waiter: Waiter, isUnknown: boolean): Promise<void> {
     const { book, sql, worktrees, logger } = this.#ports
     const claim = book.get(given.identity.jobId)
     if (claim?.identity.claimedAt !== given.identity.claimedAt || claim.state !== 'preparing') return
@@ -138,7 +138,8 @@ export class Preparer {
       return
     }
     this.#backoff.succeeded(claim.identity.jobId)
-    const resumed = claim.delivered || made.reused
+    // A worktree that outlived our memory of its job may have been worked in.
+    const resumed = claim.delivered || (made.reused && isUnknown)
     const ready = await book.change(claim, {
       worktree: { path: made.path, branch: made.branch, baseSha: made.baseSha },
       answer: {

@@ -9,15 +9,19 @@ interface Delivery {
   /** The client answered a ping that we sent after the answer: what came before it has arrived. */
   reached: boolean
   timer: NodeJS.Timeout | undefined
-  settle(received: boolean): void
+  settle(outcome: Delivered): void
 }
+
+/** `unsure`: it was written, and the connection ended before anything told whether it arrived. */
+export type Delivered = 'received' | 'not received' | 'unsure'
 
 /**
  * Stands between the SDK's server and its transport and tells whether an answer was received:
  *
  *   expected ── answer written ──▶ written ── 2 s, or another message of the client ──▶ received
- *      │ cancelled, closed                │ cancelled; closed before the client was reached
- *      └──────────────▶ not received ◀────┘
+ *      │ cancelled, closed                │ cancelled ▶ not received
+ *      ▼                                  │ closed before the client was reached ▶ unsure
+ *   not received
  *
  * A cancellation that comes later changes nothing: clients send them for calls completed long ago.
  */
@@ -44,7 +48,7 @@ export class DeliveryTap implements Transport {
       this.onmessage?.(message)
     }
     this.#inner.onclose = () => {
-      for (const delivery of this.#deliveries.values()) delivery.settle(delivery.written && delivery.reached)
+      for (const delivery of this.#deliveries.values()) delivery.settle(outcomeOfClose(delivery))
       this.onclose?.()
     }
     this.#inner.onerror = (error) => this.onerror?.(error)
@@ -56,7 +60,7 @@ export class DeliveryTap implements Transport {
     await this.#inner.send(message)
     if (delivery === undefined) return
     delivery.written = true
-    delivery.timer = setTimeout(() => delivery.settle(true), WINDOW_MS)
+    delivery.timer = setTimeout(() => delivery.settle('received'), WINDOW_MS)
     this.#ping().then(
       () => {
         delivery.reached = true
@@ -69,17 +73,17 @@ export class DeliveryTap implements Transport {
     return this.#inner.close()
   }
 
-  /** Resolves once with whether the answer to this request was received by its client. */
-  expect(requestId: RequestId): Promise<boolean> {
+  /** Resolves once with what became of the answer to this request. */
+  expect(requestId: RequestId): Promise<Delivered> {
     return new Promise((resolve) => {
       const delivery: Delivery = {
         written: false,
         reached: false,
         timer: undefined,
-        settle: (received) => {
+        settle: (outcome) => {
           clearTimeout(delivery.timer)
           if (this.#deliveries.get(requestId) === delivery) this.#deliveries.delete(requestId)
-          resolve(received)
+          resolve(outcome)
         },
       }
       this.#deliveries.set(requestId, delivery)
@@ -95,10 +99,15 @@ export class DeliveryTap implements Transport {
     if (message.method === 'notifications/cancelled') {
       const id = message.params?.requestId
       if (typeof id !== 'string' && typeof id !== 'number') return
-      this.#deliveries.get(id)?.settle(false)
+      this.#deliveries.get(id)?.settle('not received')
       return
     }
     // Any other message of this client ends the time in which a cancellation still counts.
-    for (const delivery of this.#deliveries.values()) if (delivery.written) delivery.settle(true)
+    for (const delivery of this.#deliveries.values()) if (delivery.written) delivery.settle('received')
   }
+}
+
+function outcomeOfClose(delivery: Delivery): Delivered {
+  if (!delivery.written) return 'not received'
+  return delivery.reached ? 'received' : 'unsure'
 }

@@ -53,12 +53,12 @@ export function jobCalls(services: JobCallServices, site: CallSite): JobCalls {
 /** A cancelled call's answer is dropped by the SDK and never written: that counts as not received, too. */
 function watchDelivery(dispatch: Dispatch, site: CallSite, jobId: string): void {
   if (site.signal.aborted) {
-    void dispatch.undelivered(site.session, jobId)
+    void dispatch.undelivered(site.session, jobId, 'not received')
     return
   }
-  void site.answerReceived().then((received) => {
-    if (received) return dispatch.delivered(site.session, jobId)
-    return dispatch.undelivered(site.session, jobId)
+  void site.answerDelivered().then((outcome) => {
+    if (outcome === 'received') return dispatch.delivered(site.session, jobId)
+    return dispatch.undelivered(site.session, jobId, outcome)
   })
 }
 

@@ -23,7 +23,7 @@ import { getPrompt, listPrompts } from '../tools/prompts.ts'
 import { SERVER_CAPABILITIES, SERVER_INFO, SERVER_INSTRUCTIONS } from '../tools/server-info.ts'
 import type { Tool } from '../tools/tool.ts'
 import type { CallMemory } from './call-memory.ts'
-import { DeliveryTap } from './delivery-tap.ts'
+import { type Delivered, DeliveryTap } from './delivery-tap.ts'
 
 type Extra = RequestHandlerExtra<ServerRequest, ServerNotification>
 
@@ -32,8 +32,8 @@ export interface CallSite {
   readonly session: Session
   readonly signal: AbortSignal
   progress(message: string): void
-  /** Resolves with whether this call's answer was received. */
-  answerReceived(): Promise<boolean>
+  /** Resolves with what became of this call's answer. */
+  answerDelivered(): Promise<Delivered>
 }
 
 export interface SessionHostOptions {
@@ -168,7 +168,7 @@ export class SessionHost {
           })
           .catch(() => undefined)
       },
-      answerReceived: () => tap.expect(extra.requestId),
+      answerDelivered: () => tap.expect(extra.requestId),
     }
   }
 }

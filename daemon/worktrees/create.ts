@@ -20,7 +20,7 @@ export interface CreateRequest {
   readonly jobId: string
   /** Absolute path of the user's clone, or of anything inside it. */
   readonly repoRoot: string
-  /** The session's ssh agent; undefined: the daemon's own. */
+  /** The session's ssh agent; without one the daemon's own. */
   readonly sshAuthSock?: string | null | undefined
   readonly signal?: AbortSignal | undefined
 }

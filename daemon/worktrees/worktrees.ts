@@ -3,6 +3,7 @@ import { KeyQueue } from '../lock/key-queue.ts'
 import { RepoLock } from '../lock/repo-lock.ts'
 import type { Logger } from '../logger.ts'
 import { type Created, type CreateRequest, create } from './create.ts'
+import { watchDeferred } from './deferred.ts'
 import { Disk, freeBytes } from './disk.ts'
 import type { Engine } from './engine.ts'
 import { BaseFinder } from './git/base.ts'
@@ -10,12 +11,15 @@ import { childEnvironment } from './git/environment.ts'
 import { Git } from './git/git.ts'
 import type { JobRecord } from './job-record.ts'
 import { checkJobId, Layout } from './layout.ts'
+import { Overview, type WorktreeInfo } from './list.ts'
 import { headIsPushed } from './pushed.ts'
+import { type Judge, type Reconciliation, reconcile } from './reconcile.ts'
 import { Records } from './records.ts'
 import { type RemoveOutcome, type RemoveRequest, remove } from './remove.ts'
 import { drop } from './salvage/drop.ts'
 import { type Restored, type RestoreRequest, restore } from './salvage/restore.ts'
 import { knownClones, type SavedWork, savedIn } from './salvage/saved-work.ts'
+import { tidy } from './tidy.ts'
 import { Trash } from './trash.ts'
 
 export interface WorktreesOptions {
@@ -47,6 +51,8 @@ export class Worktrees implements Service {
   readonly name = 'worktrees'
   readonly #engine: Engine
   readonly #stop = new AbortController()
+  readonly #overview: Overview
+  readonly #running = new Set<Promise<unknown>>()
 
   constructor(options: WorktreesOptions) {
     const env = options.env ?? process.env
@@ -72,14 +78,21 @@ export class Worktrees implements Service {
       stopping: this.#stop.signal,
       now: options.now ?? (() => new Date()),
     }
+    this.#overview = new Overview(this.#engine)
   }
 
+  /** Begins the background work: what an earlier run left half done, deferred removals. Never fails for a repository. */
   async start(): Promise<void> {
     await this.#engine.layout.open()
+    const inTrash = new Set((await this.#engine.records.jobs()).map(({ trashPath }) => trashPath))
+    this.#inBackground(this.#engine.trash.empty((place) => inTrash.has(place), this.#stop.signal))
+    this.#inBackground(tidy(this.#engine).then(() => watchDeferred(this.#engine)))
   }
 
+  /** Ends git where it stands; the next start takes up what is half done. Resolves when nothing runs any more. */
   async stop(): Promise<void> {
     this.#stop.abort(new Error('the daemon stops'))
+    while (this.#running.size > 0) await Promise.allSettled(this.#running)
     await this.#engine.trash.settled()
   }
 
@@ -99,9 +112,8 @@ export class Worktrees implements Service {
   }
 
   /** Whether `origin/<branch>` contains the HEAD of the job's worktree; false when there is no worktree. */
-  async headIsPushed(jobId: string, branch: string): Promise<boolean> {
-    const record = await this.#engine.records.job(checkJobId(jobId))
-    return record?.phase === 'ready' && headIsPushed(this.#engine, record, branch)
+  headIsPushed(jobId: string, branch: string): Promise<boolean> {
+    return this.#tracked(this.#headIsPushed(jobId, branch))
   }
 
   /** All saved work in the clones this installation knows. */
@@ -120,14 +132,44 @@ export class Worktrees implements Service {
     return this.#turn(jobId, () => drop(this.#engine, jobId))
   }
 
+  /** Every worktree and other directory in the worktree directory. */
+  list(): Promise<WorktreeInfo[]> {
+    return this.#tracked(this.#overview.list())
+  }
+
+  /** Makes disk and git agree with what the jobs have become; `clones`: repo roots besides those in the records. */
+  reconcile(judge: Judge, clones: readonly string[]): Promise<Reconciliation> {
+    return this.#tracked(reconcile(this.#engine, judge, clones))
+  }
+
   /** Bytes that may still be written where the worktrees are. */
   async freeDiskBytes(): Promise<number> {
     await this.#engine.layout.open()
     return freeBytes(this.#engine.layout.parent)
   }
 
-  async #turn<T>(jobId: string, work: () => Promise<T>): Promise<T> {
-    return this.#engine.turns.run(checkJobId(jobId), this.#engine.stopping, work)
+  async #headIsPushed(jobId: string, branch: string): Promise<boolean> {
+    const record = await this.#engine.records.job(checkJobId(jobId))
+    return record?.phase === 'ready' && headIsPushed(this.#engine, record, branch)
+  }
+
+  #turn<T>(jobId: string, work: () => Promise<T>): Promise<T> {
+    const turn = async () => this.#engine.turns.run(checkJobId(jobId), this.#engine.stopping, work)
+    return this.#tracked(turn())
+  }
+
+  /** `stop` waits for it. */
+  #tracked<T>(work: Promise<T>): Promise<T> {
+    this.#running.add(work)
+    const forget = () => this.#running.delete(work)
+    work.then(forget, forget)
+    return work
+  }
+
+  #inBackground(work: Promise<void>): void {
+    this.#tracked(work).catch((error: unknown) => {
+      if (!this.#stop.signal.aborted) this.#engine.logger.error({ err: error }, 'background work ended')
+    })
   }
 
   #shown(record: JobRecord): WorktreeRecord {

@@ -43,7 +43,11 @@ describe('presence', () => {
       const from = performance.now()
       const ended = machine.end('SIGTERM')
       await until('the row is gone', async () => (await scenario.workers()).length === 0, 5_000)
-      await until('worker_disconnected is heard', () => heard.some((one) => one.type === 'worker_disconnected'), 5_000)
+      await until(
+        'worker_disconnected is heard',
+        () => heard.some((one) => one.type === 'worker_disconnected'),
+        5_000,
+      )
       expect(performance.now() - from).toBeLessThan(1_000)
       expect(heard).toContainEqual({ type: 'worker_disconnected', user_id: scenario.userId, token_id })
       expect(heard.filter((one) => one.type === 'worker_connected')).toHaveLength(1)
@@ -70,7 +74,11 @@ describe('presence', () => {
     await machine.start()
     const [before] = await scenario.workers()
     await machine.end('SIGKILL')
-    await until('the last beat is older than 15 s', async () => (await ages()).every((age) => age > 15), 20_000)
+    await until(
+      'the last beat is older than 15 s',
+      async () => (await ages()).every((age) => age > 15),
+      20_000,
+    )
     await machine.start()
     const [after] = await scenario.workers()
     expect(after?.id).toBe(before?.id)

@@ -35,7 +35,10 @@ it('leaves a job without a repo root queued, says so once a minute, and gives it
   expect(done.next_action).toBe('queue_empty')
 
   await scenario.know(machine, { [unknown.id]: unknown.clone })
-  expect(await agent.call('wait_for_job', { wait_seconds: 20 })).toMatchObject({ status: 'claimed', job_id: job })
+  expect(await agent.call('wait_for_job', { wait_seconds: 20 })).toMatchObject({
+    status: 'claimed',
+    job_id: job,
+  })
   await agent.call('update_job_status', { job_id: job, status: 'skipped' })
 })
 

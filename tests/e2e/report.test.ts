@@ -22,7 +22,9 @@ describe('reports', () => {
 
   afterAll(() => scenario.close())
 
-  async function claim(): Promise<ToolAnswer & { job_id: string; worktree_path: string; branch_name: string }> {
+  async function claim(): Promise<
+    ToolAnswer & { job_id: string; worktree_path: string; branch_name: string }
+  > {
     await scenario.job(product.id)
     const answer = await agent.call('wait_for_job', { wait_seconds: 30 })
     return {
@@ -43,7 +45,12 @@ describe('reports', () => {
     const job = await claim()
     const next = await scenario.job(product.id, { quiet: true })
     const running = await agent.call('update_job_status', { job_id: job.job_id, status: 'running' })
-    expect(running).toMatchObject({ status: 'running', next_action: 'idle', delivered: true, finished_at: null })
+    expect(running).toMatchObject({
+      status: 'running',
+      next_action: 'idle',
+      delivered: true,
+      finished_at: null,
+    })
     expect(running.started_at).not.toBeNull()
     await work(job.worktree_path)
     await git(job.worktree_path, 'push', '-q', 'origin', 'HEAD')
@@ -69,7 +76,9 @@ describe('reports', () => {
     })
     const again = await agent.call('update_job_status', report)
     expect(again).toMatchObject({ status: 'done', delivered: true, pushed_at: done.pushed_at })
-    expect(await agent.fails('update_job_status', { job_id: job.job_id, status: 'failed' })).toMatch(/^JOB_TERMINAL: /)
+    expect(await agent.fails('update_job_status', { job_id: job.job_id, status: 'failed' })).toMatch(
+      /^JOB_TERMINAL: /,
+    )
     expect((await agent.call('wait_for_job', { wait_seconds: 20 })).job_id).toBe(next)
     const last = await agent.call('update_job_status', { job_id: next, status: 'failed', error: 'no' })
     expect(last.next_action).toBe('queue_empty')
@@ -77,8 +86,18 @@ describe('reports', () => {
 
   it('failed without work deletes branch and worktree and saves nothing', async () => {
     const job = await claim()
-    const failed = await agent.call('update_job_status', { job_id: job.job_id, status: 'failed', error: 'No luck.' })
-    expect(failed).toMatchObject({ status: 'failed', error: 'No luck.', worktree: 'removed', salvage_ref: null, branch: null })
+    const failed = await agent.call('update_job_status', {
+      job_id: job.job_id,
+      status: 'failed',
+      error: 'No luck.',
+    })
+    expect(failed).toMatchObject({
+      status: 'failed',
+      error: 'No luck.',
+      worktree: 'removed',
+      salvage_ref: null,
+      branch: null,
+    })
     await expect(access(job.worktree_path)).rejects.toThrow()
     expect(await git(product.clone, 'branch', '--list', job.branch_name)).toBe('')
   })
@@ -87,7 +106,11 @@ describe('reports', () => {
     const job = await claim()
     await work(job.worktree_path)
     await writeFile(join(job.worktree_path, 'untracked.txt'), 'only here\n')
-    const failed = await agent.call('update_job_status', { job_id: job.job_id, status: 'failed', error: 'Half done.' })
+    const failed = await agent.call('update_job_status', {
+      job_id: job.job_id,
+      status: 'failed',
+      error: 'Half done.',
+    })
     expect(failed.salvage_ref).toBe(`refs/scrum4me/salvage/${job.job_id}/1`)
     expect(failed.worktree).toBe('removed')
     const restored = await machine.json('worktrees', 'restore', job.job_id, join(machine.dir, 'restored'))
@@ -109,11 +132,20 @@ describe('reports', () => {
       expect(await call({ job_id: job.job_id, status: 'done', branch })).toMatch(/^VALIDATION_ERROR: branch /)
     }
     expect(await call({ job_id: job.job_id, status: 'queued' })).toMatch(/^VALIDATION_ERROR: status /)
-    expect(await call({ job_id: job.job_id, status: 'done', summary: 'x'.repeat(4001) })).toMatch(/^VALIDATION_ERROR: summary /)
-    expect(await call({ job_id: job.job_id, status: 'done', colour: 'red' })).toMatch(/^VALIDATION_ERROR: colour /)
+    expect(await call({ job_id: job.job_id, status: 'done', summary: 'x'.repeat(4001) })).toMatch(
+      /^VALIDATION_ERROR: summary /,
+    )
+    expect(await call({ job_id: job.job_id, status: 'done', colour: 'red' })).toMatch(
+      /^VALIDATION_ERROR: colour /,
+    )
     const { lease_until: _before, ...fixed } = row
     expect(await scenario.jobRow(job.job_id)).toMatchObject(fixed)
-    await agent.call('update_job_status', { job_id: job.job_id, status: 'skipped', model_id: 'm', input_tokens: 3 })
+    await agent.call('update_job_status', {
+      job_id: job.job_id,
+      status: 'skipped',
+      model_id: 'm',
+      input_tokens: 3,
+    })
     await other.close()
   })
 })

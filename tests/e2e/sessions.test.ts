@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Agent } from '../support/agent.ts'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Agent } from '../support/agent.ts'
 import type { Installation } from '../support/installation.ts'
 import { type Product, Scenario } from '../support/scenario.ts'
 import { until } from '../support/until.ts'
@@ -28,7 +28,8 @@ async function claim(agent: Agent): Promise<string> {
   return job
 }
 
-const skip = (agent: Agent, job: string) => agent.call('update_job_status', { job_id: job, status: 'skipped' })
+const skip = (agent: Agent, job: string) =>
+  agent.call('update_job_status', { job_id: job, status: 'skipped' })
 
 /** Until the daemon has noticed that a shim is gone. */
 async function gone(agent: Agent): Promise<void> {
@@ -57,7 +58,9 @@ describe('sessions', () => {
   it('a newer wait of a session replaces the older one', async () => {
     const agent = await machine.agent()
     const older = agent.call('wait_for_job', { wait_seconds: 60 })
-    await until('it waits', async () => (await machine.status()).sessions.some((one) => one.activity === 'waiting'))
+    await until('it waits', async () =>
+      (await machine.status()).sessions.some((one) => one.activity === 'waiting'),
+    )
     const newer = agent.call('wait_for_job', { wait_seconds: 60 })
     expect(await older).toMatchObject({ status: 'timeout' })
     const job = await scenario.job(product.id)
@@ -72,7 +75,10 @@ describe('sessions', () => {
     await gone(first)
     // Request ids start at 0 again: the same ids on another connection are other calls.
     const second = await machine.agent({ sessionId: 'conversation-1' })
-    expect(await second.call('wait_for_job', { wait_seconds: 10 })).toMatchObject({ job_id: job, resumed: true })
+    expect(await second.call('wait_for_job', { wait_seconds: 10 })).toMatchObject({
+      job_id: job,
+      resumed: true,
+    })
     await skip(second, job)
     await second.close()
   })
@@ -114,7 +120,9 @@ describe('sessions', () => {
     const answer = await other.call('wait_for_job', { wait_seconds: 20 })
     expect(answer).toMatchObject({ job_id: job, resumed: true })
     const back = await machine.agent({ sessionId: 'conversation-3' })
-    expect(await back.fails('update_job_status', { job_id: job, status: 'done' })).toMatch(/^OWNERSHIP_LOST: /)
+    expect(await back.fails('update_job_status', { job_id: job, status: 'done' })).toMatch(
+      /^OWNERSHIP_LOST: /,
+    )
     await other.call('update_job_status', { job_id: job, status: 'failed' })
     await Promise.all([other.close(), back.close()])
   })
@@ -122,13 +130,20 @@ describe('sessions', () => {
   it('a cancelled wait keeps no job: the next waiter has it', async () => {
     const agent = await machine.agent()
     const abort = new AbortController()
-    const waiting = agent.call('wait_for_job', { wait_seconds: 60 }, { signal: abort.signal }).catch(() => undefined)
-    await until('it waits', async () => (await machine.status()).sessions.some((one) => one.activity === 'waiting'))
+    const waiting = agent
+      .call('wait_for_job', { wait_seconds: 60 }, { signal: abort.signal })
+      .catch(() => undefined)
+    await until('it waits', async () =>
+      (await machine.status()).sessions.some((one) => one.activity === 'waiting'),
+    )
     abort.abort()
     await waiting
     const job = await scenario.job(product.id)
     const other = await machine.agent()
-    expect(await other.call('wait_for_job', { wait_seconds: 20 })).toMatchObject({ job_id: job, resumed: false })
+    expect(await other.call('wait_for_job', { wait_seconds: 20 })).toMatchObject({
+      job_id: job,
+      resumed: false,
+    })
     await skip(other, job)
     await Promise.all([agent.close(), other.close()])
   })
@@ -143,9 +158,13 @@ describe('sessions', () => {
     const job = await claim(agent)
     await agent.call('update_job_status', { job_id: job, status: 'running' })
     await writeFile(join(machine.worktreeDir, job, 'work.txt'), 'work\n')
-    await scenario.db.query(`update claude_jobs set status = 'CANCELLED', updated_at = now() where id = $1`, [job])
+    await scenario.db.query(`update claude_jobs set status = 'CANCELLED', updated_at = now() where id = $1`, [
+      job,
+    ])
     await until('the session is told', () => logged.some((text) => text.includes(job)))
-    expect(await agent.fails('update_job_status', { job_id: job, status: 'done' })).toMatch(/^JOB_CANCELLED: /)
+    expect(await agent.fails('update_job_status', { job_id: job, status: 'done' })).toMatch(
+      /^JOB_CANCELLED: /,
+    )
     await until('the worktree goes', async () => (await machine.status()).jobs.length === 0)
     expect(await scenario.jobRow(job)).toMatchObject({ status: 'CANCELLED' })
     const { saved } = await machine.json<{ saved: { job_id: string }[] }>('worktrees')

@@ -69,12 +69,16 @@ export class Program {
     for (;;) {
       const found = this.lines.find((line) => pattern.test(line))
       if (found !== undefined) return found
-      if (this.child.exitCode !== null || this.child.signalCode !== null) {
-        throw new Error(
-          `exited ${this.child.exitCode ?? this.child.signalCode} without ${pattern}: ${this.lines.join('\n')}`,
-        )
-      }
-      await new Promise<void>((wake) => this.#waiting.push(wake))
+      await this.nextLine()
     }
+  }
+
+  /** Resolves at the next line; throws when the process has ended. */
+  async nextLine(): Promise<void> {
+    const { exitCode, signalCode } = this.child
+    if (exitCode !== null || signalCode !== null) {
+      throw new Error(`exited (${exitCode ?? signalCode}) after:\n${this.lines.join('\n')}`)
+    }
+    await new Promise<void>((wake) => this.#waiting.push(wake))
   }
 }

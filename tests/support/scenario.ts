@@ -1,9 +1,13 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import pg from 'pg'
+import { migrate } from '../../daemon/db/migrate.ts'
+import { utcTypes } from '../../daemon/db/timestamps.ts'
 import { type CloneWithOrigin, cloneWithOrigin } from './git.ts'
 import { Installation, type InstallationOptions } from './installation.ts'
 import { type TestDatabase, testDatabase } from './postgres.ts'
 import { seed } from './seed.ts'
+import type { TestServer } from './test-server.ts'
 
 export interface Product extends CloneWithOrigin {
   readonly id: string
@@ -20,8 +24,9 @@ export class Scenario {
     this.userId = userId
   }
 
-  static async make(): Promise<Scenario> {
-    const db = await testDatabase()
+  /** Without a server of its own, the database is a new one on the suite's. */
+  static async make(server?: TestServer): Promise<Scenario> {
+    const db = server === undefined ? await testDatabase() : await databaseOn(server)
     return new Scenario(db, String((await seed.user(db)).id))
   }
 
@@ -82,5 +87,22 @@ export class Scenario {
     const ended = await Promise.allSettled(this.#installations.map((one) => one.remove()))
     await this.db.drop()
     for (const result of ended) if (result.status === 'rejected') throw result.reason
+  }
+}
+
+/** A migrated database on a server that the test may kill. */
+async function databaseOn(server: TestServer): Promise<TestDatabase> {
+  const admin = new pg.Client({ connectionString: server.url('postgres') })
+  await admin.connect()
+  await admin.query('create database scenario')
+  await admin.end()
+  const url = server.url('scenario')
+  const pool = new pg.Pool({ connectionString: url, max: 4, types: utcTypes })
+  pool.on('error', () => undefined)
+  await migrate(pool)
+  return {
+    ...{ url, name: 'scenario', socketDir: server.socketDir, pool },
+    query: async (sql, values) => (await pool.query(sql, values)).rows,
+    drop: () => pool.end(),
   }
 }

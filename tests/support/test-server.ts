@@ -56,7 +56,8 @@ export async function makeTestServer(): Promise<TestServer> {
   const settings = {
     fsync: 'off',
     full_page_writes: 'off',
-    synchronous_commit: 'off',
+    // Tests kill this server: what it has committed must survive the process, as it does in production.
+    synchronous_commit: 'on',
     max_connections: '200',
   }
   const server = new ServerProcess({

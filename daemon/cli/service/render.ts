@@ -6,14 +6,17 @@ import { DaemonError } from '../../errors.ts'
 import { Redactor } from '../../redact.ts'
 import { mainFile } from '../detached.ts'
 import type { Invocation } from '../invocation.ts'
+import { runTool } from './run-tool.ts'
 import { launchdLabel } from './service-name.ts'
 import { commandWord, fill, readTemplate, unitWord, xmlText } from './template.ts'
+
+const VERSION_DEADLINE_MS = 5_000
 
 type Rendered = Pick<Invocation, 'env' | 'paths'>
 
 export async function renderUserUnit({ env, paths }: Rendered): Promise<string> {
   const values = await programs(env)
-  return fill(await readTemplate('systemd/scrum4me-daemon.service'), {
+  return fill(await unitTemplate('systemd/scrum4me-daemon.service', env), {
     NODE: commandWord(values.node),
     MAIN: commandWord(values.main),
     HOME: commandWord(paths.home),
@@ -33,7 +36,7 @@ export async function renderSystemUnit({ env, paths }: Rendered, user: string): 
     ...[...clones.values()].map((root) => root.path),
   ])
   const isSocketInTmp = paths.socket.startsWith('/tmp/') || paths.pgSocketDir.startsWith('/tmp/')
-  return fill(await readTemplate('systemd/scrum4me-daemon-system.service'), {
+  return fill(await unitTemplate('systemd/scrum4me-daemon-system.service', env), {
     NODE: commandWord(values.node),
     MAIN: commandWord(values.main),
     HOME: commandWord(paths.home),
@@ -53,6 +56,15 @@ export async function renderPlist({ env, paths }: Rendered): Promise<string> {
     HOME: xmlText(paths.home),
     PATH: xmlText(values.path),
   })
+}
+
+/** Growing pauses are known from systemd 254 on; an older one would complain of them at every reload. */
+async function unitTemplate(name: string, env: NodeJS.ProcessEnv): Promise<string> {
+  const text = await readTemplate(name)
+  const { code, stdout } = await runTool('systemctl', ['--version'], env, VERSION_DEADLINE_MS)
+  const version = code === 0 ? Number(/^systemd (\d+)/.exec(stdout)?.[1]) : Number.NaN
+  if (!(version < 254)) return text
+  return text.replace(/^# Pauses grow.*\n/m, '').replace(/^Restart(Steps|MaxDelaySec)=.*\n/gm, '')
 }
 
 /** Absolute paths of node and our bin, and a PATH with which git, ssh and node are found. */

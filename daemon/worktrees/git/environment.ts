@@ -32,7 +32,7 @@ export function childEnvironment(parent: NodeJS.ProcessEnv): Record<string, stri
   return environment
 }
 
-/** The environment of git. `sshAuthSock`: the session's agent; undefined: the daemon's own; null: none. */
+/** The environment of git. `sshAuthSock`: the session's agent; without one the daemon's own. */
 export function gitEnvironment(
   parent: NodeJS.ProcessEnv,
   sshAuthSock?: string | null,
@@ -50,7 +50,7 @@ export function gitEnvironment(
     GIT_COMMITTER_NAME: 'scrum4me-daemon',
     GIT_COMMITTER_EMAIL: 'daemon@localhost',
   }
-  const sock = sshAuthSock === undefined ? parent.SSH_AUTH_SOCK : sshAuthSock
+  const sock = sshAuthSock || parent.SSH_AUTH_SOCK
   if (sock) environment.SSH_AUTH_SOCK = sock
   return environment
 }

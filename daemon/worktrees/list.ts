@@ -1,0 +1,106 @@
+import type { Engine } from './engine.ts'
+import { openRepository } from './git/repository.ts'
+import { withoutFilters } from './git/safe-config.ts'
+import { type Found, takeInventory } from './inventory.ts'
+import type { JobRecord } from './job-record.ts'
+
+export interface WorktreeInfo {
+  readonly jobId: string
+  readonly path: string
+  readonly branch: string | null
+  /**
+   * `creating`, `active` (handed out), `deferred` (to be removed when the last process has left it), `kept` (could
+   * not be saved, so not removed), `removing`, `unknown` (not made by this installation).
+   */
+  readonly state: 'creating' | 'active' | 'deferred' | 'kept' | 'removing' | 'unknown'
+  /** Uncommitted or untracked files; null when git could not tell. */
+  readonly dirty: boolean | null
+  /** On disk; counted in the background, null until then. */
+  readonly bytes: number | null
+  readonly reason: string | null
+}
+
+/** How old a count of bytes may be, ms. */
+const BYTES_AGE_MS = 60_000
+const AT_A_TIME = 4
+
+/** Looks at worktrees for people; remembers sizes, which take longest. */
+export class Overview {
+  readonly #engine: Engine
+  readonly #bytes = new Map<string, { readonly bytes: number | null; readonly at: number }>()
+
+  constructor(engine: Engine) {
+    this.#engine = engine
+  }
+
+  async list(): Promise<WorktreeInfo[]> {
+    const inventory = await takeInventory(this.#engine, [])
+    const here = new Set(inventory.map(({ path }) => path))
+    for (const path of this.#bytes.keys()) if (!here.has(path)) this.#bytes.delete(path)
+    const infos: WorktreeInfo[] = []
+    for (let start = 0; start < inventory.length; start += AT_A_TIME) {
+      const batch = inventory.slice(start, start + AT_A_TIME)
+      infos.push(...(await Promise.all(batch.map((found) => this.#look(found)))))
+    }
+    return infos
+  }
+
+  async #look(found: Found): Promise<WorktreeInfo> {
+    const { record, listed } = found
+    const isOurs = record !== null || listed?.marker?.instanceId === this.#engine.instanceId
+    return {
+      jobId: record?.jobId ?? found.name,
+      path: this.#engine.layout.shown(found.path),
+      branch: listed?.worktree.branch ?? record?.branch ?? null,
+      state: record === null ? (isOurs ? 'active' : 'unknown') : stateOf(record),
+      dirty: await this.#isDirty(found),
+      bytes: await this.#bytesOf(found),
+      reason: record === null ? reasonOf(found) : (record.keptReason ?? record.removal?.reason ?? null),
+    }
+  }
+
+  async #isDirty(found: Found): Promise<boolean | null> {
+    const root = found.record?.repoRoot ?? found.listed?.repository.root
+    if (root === undefined || !found.isThere || found.record?.phase === 'creating') return null
+    try {
+      const repository = await openRepository(this.#engine.git, root, this.#engine.stopping)
+      const status = await this.#engine.git.text(
+        {
+          dir: found.path,
+          signal: this.#engine.stopping,
+          config: [...repository.settings, ...withoutFilters(repository.config)],
+          env: { GIT_OPTIONAL_LOCKS: '0' },
+          low: true,
+        },
+        'status',
+        '--porcelain',
+        '--ignore-submodules=dirty',
+      )
+      return status !== ''
+    } catch {
+      return null
+    }
+  }
+
+  async #bytesOf(found: Found): Promise<number | null> {
+    if (!found.isThere) return 0
+    const known = this.#bytes.get(found.path)
+    const now = this.#engine.now().getTime()
+    if (known !== undefined && now - known.at < BYTES_AGE_MS) return known.bytes
+    const bytes = await this.#engine.disk.usedBytes(found.path, this.#engine.stopping)
+    this.#bytes.set(found.path, { bytes, at: now })
+    return bytes
+  }
+}
+
+function stateOf(record: JobRecord): WorktreeInfo['state'] {
+  if (record.phase === 'creating') return 'creating'
+  if (record.phase !== 'ready') return 'removing'
+  if (record.removal !== null) return 'deferred'
+  return record.keptReason === null ? 'active' : 'kept'
+}
+
+function reasonOf(found: Found): string | null {
+  const other = found.listed?.marker?.instanceId
+  return other === undefined ? 'not made by this installation' : `made by installation ${other}`
+}

@@ -1,0 +1,137 @@
+import { messageOf } from '../errors.ts'
+import { adopt, removeEmpty } from './adopt.ts'
+import type { Engine } from './engine.ts'
+import { type Found, takeInventory } from './inventory.ts'
+import type { JobRecord } from './job-record.ts'
+import { isJobId } from './layout.ts'
+import { finishRemoval, type RemoveOutcome } from './remove.ts'
+import { tidy } from './tidy.ts'
+
+export type Verdict =
+  | { readonly action: 'keep'; readonly reason: string }
+  | { readonly action: 'remove'; readonly branch: 'keep' | 'delete'; readonly reason: string }
+
+/** What became of one directory. */
+export interface Entry {
+  readonly job_id: string
+  readonly path: string
+  readonly reason: string
+  readonly bytes: number | null
+  readonly salvage_ref: string | null
+}
+
+/** Every directory found is in exactly one list. */
+export interface Reconciliation {
+  readonly removed: Entry[]
+  readonly kept: Entry[]
+  readonly skipped: Entry[]
+}
+
+/** Knows the jobs; an id without a verdict is left alone. */
+export type Judge = (jobIds: string[]) => Promise<Map<string, Verdict>>
+
+type Fate = { readonly list: keyof Reconciliation; readonly entry: Entry }
+
+/**
+ * Makes records, directories and registrations agree with what the jobs have become. Touches nothing that it
+ * did not make: another installation's worktrees, names that are no job ids, jobs that nobody knows.
+ */
+export async function reconcile(
+  engine: Engine,
+  judge: Judge,
+  clones: readonly string[],
+): Promise<Reconciliation> {
+  await tidy(engine)
+  const inventory = await takeInventory(engine, clones)
+  const ids = inventory.map(({ name, record }) => record?.jobId ?? name).filter(isJobId)
+  const verdicts = ids.length === 0 ? new Map<string, Verdict>() : await judge([...new Set(ids)])
+  const result: Reconciliation = { removed: [], kept: [], skipped: [] }
+  for (const found of inventory) {
+    if (engine.stopping.aborted) break
+    const fate = await decide(engine, found, verdicts, judge, clones).catch((error: unknown) =>
+      told(engine, found, 'skipped', messageOf(error)),
+    )
+    if (fate !== null) result[fate.list].push(fate.entry)
+  }
+  return result
+}
+
+/** Null: it was there a moment ago and is gone. */
+async function decide(
+  engine: Engine,
+  found: Found,
+  verdicts: ReadonlyMap<string, Verdict>,
+  judge: Judge,
+  clones: readonly string[],
+): Promise<Fate | null> {
+  const marker = found.listed?.marker ?? null
+  if (!isJobId(found.name)) return told(engine, found, 'skipped', 'its name is no job id')
+  if (marker !== null && marker.instanceId !== engine.instanceId) {
+    return told(engine, found, 'skipped', `it belongs to another installation (${marker.instanceId})`)
+  }
+  const first = verdicts.get(found.name)
+  if (first === undefined) return told(engine, found, 'skipped', 'no job of this user has that id')
+  if (first.action === 'keep') return told(engine, found, 'kept', first.reason)
+  return engine.turns.run(found.name, engine.stopping, async () => {
+    // It may have been claimed since: what counts is what it is now, in its turn.
+    const verdict = (await judge([found.name])).get(found.name)
+    if (verdict?.action !== 'remove')
+      return told(engine, found, 'kept', verdict?.reason ?? 'its job changed just now')
+    const record = (await engine.records.job(found.name)) ?? (await foundLoose(engine, found, clones))
+    if (record === null) return null
+    if (record === 'empty') {
+      return (await removeEmpty(found.path)) ? told(engine, found, 'removed', 'it was empty') : null
+    }
+    if (typeof record === 'string') return told(engine, found, 'skipped', record)
+    return fateOf(
+      record.jobId,
+      await finishRemoval(engine, withRemoval(engine, record, verdict)),
+      verdict.reason,
+    )
+  })
+}
+
+/** A directory or registration that no record knows; null when it is gone by now. */
+async function foundLoose(
+  engine: Engine,
+  found: Found,
+  clones: readonly string[],
+): Promise<JobRecord | string | null> {
+  const now = (await takeInventory(engine, clones)).find(({ path }) => path === found.path)
+  return now === undefined ? null : adopt(engine, now, clones)
+}
+
+function withRemoval(
+  engine: Engine,
+  record: JobRecord,
+  verdict: Extract<Verdict, { action: 'remove' }>,
+): JobRecord {
+  if (record.removal !== null) return record
+  const removal = { branch: verdict.branch, requestedAt: engine.now().toISOString(), reason: verdict.reason }
+  return { ...record, removal }
+}
+
+function fateOf(jobId: string, outcome: RemoveOutcome, why: string): Fate | null {
+  const { path, bytes, salvageRef, reason } = outcome
+  if (outcome.outcome === 'none' || path === null) return null
+  const entry = { job_id: jobId, path, bytes, salvage_ref: salvageRef }
+  if (outcome.outcome === 'removed') return { list: 'removed', entry: { ...entry, reason: why } }
+  const deferred = outcome.outcome === 'deferred' ? 'removal waits: ' : ''
+  return {
+    list: 'kept',
+    entry: { ...entry, reason: `${why}; ${deferred}${reason ?? 'it could not be saved'}` },
+  }
+}
+
+async function told(
+  engine: Engine,
+  found: Found,
+  list: keyof Reconciliation,
+  reason: string,
+): Promise<Fate | null> {
+  // A registration without a directory is nobody's directory.
+  if (!found.isThere) return null
+  const bytes = list === 'removed' ? 0 : await engine.disk.usedBytes(found.path, engine.stopping)
+  const path = engine.layout.shown(found.path)
+  return { list, entry: { job_id: found.name, path, reason, bytes, salvage_ref: null } }
+}

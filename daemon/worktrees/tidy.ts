@@ -1,0 +1,28 @@
+import { messageOf } from '../errors.ts'
+import type { Engine } from './engine.ts'
+import { finishRemoval } from './remove.ts'
+import { undo } from './undo.ts'
+
+/**
+ * Finishes what a crash cut off, which needs nobody's judgement: a half-made worktree is taken back, a removal
+ * that had begun is carried through. Each under its job's turn, so nothing that runs now is disturbed.
+ */
+export async function tidy(engine: Engine): Promise<void> {
+  for (const { jobId } of await engine.records.jobs()) {
+    if (engine.stopping.aborted) return
+    await engine.turns
+      .run(jobId, engine.stopping, async () => {
+        const record = await engine.records.job(jobId)
+        if (record?.phase === 'creating') await undo(engine, record)
+        else if (record?.phase === 'removing' || record?.phase === 'saved')
+          await finishRemoval(engine, record)
+      })
+      .catch((error: unknown) => {
+        if (engine.stopping.aborted) return
+        engine.logger.warn(
+          { job: jobId, err: messageOf(error) },
+          'a cut-off worktree could not be tidied now',
+        )
+      })
+  }
+}

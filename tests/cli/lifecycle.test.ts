@@ -1,0 +1,163 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { Installation } from '../support/installation.ts'
+import { until } from '../support/until.ts'
+
+let machine: Installation
+
+// One home for all: each test finds it stopped and leaves it stopped, the database is made once.
+beforeAll(async () => {
+  machine = await Installation.make()
+})
+afterEach(async () => {
+  machine.daemon?.kill('SIGCONT')
+  await machine.cli('stop')
+})
+afterAll(() => machine.remove())
+
+/** LISTEN may still be on its way; these tests do not need it. */
+const start = () => machine.start(['healthy', 'degraded'])
+
+/** Processes whose command line or directory is of this installation: daemons and their PostgreSQL. */
+async function processesHere(): Promise<string[]> {
+  const found: string[] = []
+  for (const pid of await readdir('/proc')) {
+    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) continue
+    const command = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).replaceAll('\0', ' ')
+    if (command.includes(machine.home)) found.push(`${pid} ${command}`)
+  }
+  return found
+}
+
+async function pid(): Promise<number> {
+  const { daemon } = await machine.status()
+  if (daemon === null) throw new Error('no daemon')
+  return daemon.pid
+}
+
+describe('start', () => {
+  test('detaches, is idempotent, and stop ends it with its database', async () => {
+    const first = await machine.cli('start')
+    expect(first.code).toBe(0)
+    const running = await pid()
+    const again = await machine.cli('start')
+    expect(again).toMatchObject({ code: 0, stdout: `Already running, pid ${running}.\n` })
+    expect(await machine.cli('stop')).toMatchObject({ code: 0, stdout: `Stopped (pid ${running}).\n` })
+    expect(await processesHere()).toEqual([])
+    expect((await machine.cli('status')).code).toBe(3)
+  })
+
+  test('six at once make one daemon, and all succeed', async () => {
+    const results = await Promise.all(Array.from({ length: 6 }, () => machine.cli('start')))
+    for (const result of results) expect(result).toMatchObject({ code: 0 })
+    const running = await pid()
+    // The losers end by themselves, a moment after the winner answers.
+    await until('one daemon', async () => {
+      const daemons = (await processesHere()).filter((line) => line.includes('main.js run'))
+      return daemons.length === 1 && daemons[0]?.startsWith(`${running} `)
+    })
+  })
+
+  test('a wrong configuration is shown, and exit 1', async () => {
+    const env = { SCRUM4ME_LEASE_SECONDS: 'soon' }
+    const { code, stderr } = await machine.cliWith({ env }, 'start')
+    expect(code).toBe(1)
+    expect(stderr).toContain('SCRUM4ME_LEASE_SECONDS: expected an integer')
+    expect(await processesHere()).toEqual([])
+  })
+
+  test('a second run names the first and exits 75; its home is untouched', async () => {
+    await start()
+    const running = await pid()
+    const second = await machine.cli('run')
+    expect(second.code).toBe(75)
+    expect(second.stderr).toContain(`pid ${running}`)
+    expect(await pid()).toBe(running)
+  })
+
+  test('after kill -9 the next start adopts the database', async () => {
+    await start()
+    await machine.end('SIGKILL')
+    expect((await machine.cli('status')).code).toBe(3)
+    expect((await machine.cli('start')).code).toBe(0)
+    expect(await machine.json('jobs')).toEqual({ jobs: [] })
+  })
+})
+
+describe('stop', () => {
+  test('ends a foreground run in order', async () => {
+    await start()
+    const ended = machine.end('SIGCONT')
+    expect((await machine.cli('stop')).code).toBe(0)
+    expect(await ended).toBe(0)
+    expect(await processesHere()).toEqual([])
+  })
+
+  test('ends a suspended daemon', async () => {
+    await start()
+    process.kill(await pid(), 'SIGSTOP')
+    expect((await machine.cli('stop')).code).toBe(0)
+    expect(await processesHere()).toEqual([])
+  })
+
+  test('is not misled by the recycled pid of a daemon that is gone', async () => {
+    await start()
+    await machine.end()
+    await writeFile(join(machine.home, 'run', 'daemon.pid'), `${process.pid} 12345\n`)
+    expect(await machine.cli('stop')).toMatchObject({ code: 0, stdout: 'No daemon was running.\n' })
+  })
+})
+
+describe('status', () => {
+  test('a suspended daemon does not answer, exit 4; resumed it is as before', async () => {
+    await start()
+    const running = await pid()
+    process.kill(running, 'SIGSTOP')
+    const { code, stdout } = await machine.cli('status', '--json')
+    const text = await machine.cli('status')
+    process.kill(running, 'SIGCONT')
+    expect(code).toBe(4)
+    expect(JSON.parse(stdout)).toMatchObject({
+      state: 'not_answering',
+      problems: [{ code: 'NOT_ANSWERING', message: expect.stringContaining('suspended') }],
+    })
+    expect(text.code).toBe(4)
+    expect(text.stdout).toContain('not answering')
+    expect(await pid()).toBe(running)
+  })
+
+  test('--watch goes on until it is interrupted', async () => {
+    await start()
+    const { spawn } = await import('node:child_process')
+    const { MAIN } = await import('../support/installation.ts')
+    const child = spawn(process.execPath, [MAIN, 'status', '--watch', '--json'], { env: machine.env })
+    let text = ''
+    child.stdout.on('data', (data) => {
+      text += data
+    })
+    const gone = new Promise((resolve) => child.on('exit', resolve))
+    await until('two reports', () => text.split('\n').length > 2)
+    child.kill('SIGINT')
+    await gone
+    for (const line of text.trim().split('\n')) expect(JSON.parse(line)).toHaveProperty('state')
+  })
+})
+
+test('restart: a waiting session goes on waiting, a second daemon serves it', async () => {
+  await machine.cli('start')
+  const before = await pid()
+  const agent = await machine.agent()
+  const waiting = agent.call('wait_for_job', { wait_seconds: 8 })
+  await until('it waits', async () =>
+    (await machine.status()).sessions.some((one) => one.activity === 'waiting'),
+  )
+  expect((await machine.cli('restart')).code).toBe(0)
+  expect(await pid()).not.toBe(before)
+  await until('it waits again', async () =>
+    (await machine.status()).sessions.some((one) => one.activity === 'waiting'),
+  )
+  expect(await waiting).toMatchObject({ status: 'timeout' })
+  expect(await agent.call('health')).toMatchObject({ database: 'ok' })
+  await agent.close()
+})

@@ -1,0 +1,355 @@
+import { mkdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { cloneWithOrigin, git } from '../support/git.ts'
+import type { Installation } from '../support/installation.ts'
+import { Scenario } from '../support/scenario.ts'
+import { seed } from '../support/seed.ts'
+
+let scenario: Scenario
+let machine: Installation
+let productId: string
+
+beforeAll(async () => {
+  scenario = await Scenario.make()
+  machine = await scenario.installation()
+  const product = await scenario.product(machine)
+  productId = product.id
+  await machine.start()
+})
+afterAll(() => scenario.close())
+
+describe('init', () => {
+  test('is idempotent, from anywhere in the clone, and keeps the roots that are there', async () => {
+    const { clone, origin } = await cloneWithOrigin(join(machine.dir, 'more'), 'web shop')
+    await mkdir(join(clone, 'deep', 'er'), { recursive: true })
+    const first = await machine.json('init', clone)
+    expect(first).toEqual({ product_id: expect.any(String), name: 'web shop', repo_root: clone })
+    expect(await machine.json('init', join(clone, 'deep', 'er'))).toEqual(first)
+    const inside = await machine.cliWith({ cwd: join(clone, 'deep') }, 'init', '--json')
+    expect(JSON.parse(inside.stdout)).toEqual(first)
+    const rows = await scenario.db.query('select * from products where name = $1', ['web shop'])
+    expect(rows).toEqual([
+      expect.objectContaining({ id: first.product_id, user_id: scenario.userId, repo_url: origin }),
+    ])
+    const file = JSON.parse(
+      await readFile(join(machine.env.HOME ?? '', '.scrum4me-agent-config.json'), 'utf8'),
+    )
+    expect(Object.keys(file.repoRoots).sort()).toEqual([productId, first.product_id].sort())
+  })
+
+  test('by name: a product of that name is taken, a new clone path replaces the old', async () => {
+    const { clone } = await cloneWithOrigin(join(machine.dir, 'again'), 'shop2')
+    const product = await seed.product(scenario.db, { user_id: scenario.userId, name: 'The Shop' })
+    expect(await machine.json('init', clone, '--name', 'The Shop')).toEqual({
+      product_id: product.id,
+      name: 'The Shop',
+      repo_root: clone,
+    })
+  })
+
+  test('ten at once make one product', async () => {
+    const { clone } = await cloneWithOrigin(join(machine.dir, 'ten'), 'ten')
+    const made = await Promise.all(Array.from({ length: 10 }, () => machine.json('init', clone)))
+    expect(new Set(made.map((one) => one.product_id)).size).toBe(1)
+    expect(await scenario.db.query('select id from products where name = $1', ['ten'])).toHaveLength(1)
+  })
+
+  test('credentials of origin do not reach the database', async () => {
+    const { clone } = await cloneWithOrigin(join(machine.dir, 'cred'), 'cred')
+    await git(clone, 'remote', 'set-url', 'origin', 'https://me:s3cret@example.invalid/x.git')
+    const { product_id } = await machine.json('init', clone)
+    const [row] = await scenario.db.query('select repo_url from products where id = $1', [product_id])
+    expect(row).toEqual({ repo_url: 'https://example.invalid/x.git' })
+  })
+
+  test.each(['/nonexistent', '/', '/etc/passwd'])('%s is no repository', async (path) => {
+    const { code, stderr, stdout } = await machine.cli('init', path, '--json')
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toMatch(/^VALIDATION_ERROR: .*no git repository/)
+  })
+
+  test('an archived product of that name is not taken silently', async () => {
+    const { clone } = await cloneWithOrigin(join(machine.dir, 'arch'), 'arch')
+    await seed.product(scenario.db, { user_id: scenario.userId, name: 'arch', archived: true })
+    const { code, stderr } = await machine.cli('init', clone)
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^CONFLICT: .*archived/)
+  })
+})
+
+describe('enqueue', () => {
+  test('by id and by code, once while a job is active', async () => {
+    const task = await seed.task(scenario.db, { product_id: productId, code: 'T-901' })
+    const queued = await machine.json('enqueue', 't-901')
+    expect(queued).toMatchObject({ status: 'queued', task_id: task.id, product_id: productId, code: 'T-901' })
+    expect(await scenario.jobRow(String(queued.job_id))).toMatchObject({
+      status: 'QUEUED',
+      user_id: scenario.userId,
+      task_id: task.id,
+      plan_snapshot: null,
+    })
+    const again = await machine.cli('enqueue', task.id)
+    expect(again.code).toBe(1)
+    expect(again.stderr).toContain('CONFLICT')
+    expect(again.stderr).toContain(String(queued.job_id))
+  })
+
+  test('a code of two products asks for the id; another user’s task does not exist', async () => {
+    const other = await seed.product(scenario.db, { user_id: scenario.userId })
+    const one = await seed.task(scenario.db, { product_id: productId, code: 'T-902' })
+    const two = await seed.task(scenario.db, { product_id: other.id, code: 'T-902' })
+    const ambiguous = await machine.cli('enqueue', 'T-902')
+    expect(ambiguous.code).toBe(1)
+    expect(ambiguous.stderr).toContain(one.id)
+    expect(ambiguous.stderr).toContain(two.id)
+    const foreign = await seed.task(scenario.db, { code: 'T-903' })
+    for (const name of [foreign.id, 'T-903', '../x', "'; drop table tasks; --"]) {
+      const { code, stderr } = await machine.cli('enqueue', name)
+      expect(code).toBe(1)
+      expect(stderr).toBe(
+        `NOT_FOUND: Task ${name} not found or not accessible. Check the id; nothing was changed.\n`,
+      )
+    }
+  })
+})
+
+describe('jobs', () => {
+  /** A connection that hears what is notified while `act` runs. */
+  async function heard(act: () => Promise<unknown>): Promise<Record<string, unknown>[]> {
+    const client = new pg.Client({ connectionString: scenario.db.url })
+    const notes: Record<string, unknown>[] = []
+    await client.connect()
+    try {
+      client.on('notification', ({ payload }) => notes.push(JSON.parse(payload ?? '{}')))
+      await client.query('listen scrum4me_changes')
+      await act()
+      await client.query('select 1')
+      return notes
+    } finally {
+      await client.end()
+    }
+  }
+
+  test('cancel, then requeue, each notified; another user’s job does not exist', async () => {
+    const id = await scenario.job(productId, { quiet: true, row: { retry_count: 2 } })
+    const cancelled = await heard(() => machine.json('jobs', 'cancel', id))
+    expect(await scenario.jobRow(id)).toMatchObject({ status: 'CANCELLED', finished_at: expect.any(Date) })
+    expect(cancelled).toEqual([
+      expect.objectContaining({ type: 'claude_job_status', job_id: id, status: 'CANCELLED' }),
+    ])
+    // Done already: the same answer, no second notification.
+    expect(await heard(() => machine.json('jobs', 'cancel', id))).toEqual([])
+    const requeued = await heard(() => machine.json('jobs', 'requeue', id))
+    expect(await scenario.jobRow(id)).toMatchObject({ status: 'QUEUED', retry_count: 0, finished_at: null })
+    expect(requeued).toContainEqual(expect.objectContaining({ type: 'claude_job_enqueued', job_id: id }))
+    const foreign = await seed.job(scenario.db)
+    for (const action of ['cancel', 'release', 'requeue']) {
+      const { code, stderr } = await machine.cli('jobs', action, foreign.id)
+      expect(code).toBe(1)
+      expect(stderr).toMatch(/^NOT_FOUND: Job/)
+    }
+    await machine.json('jobs', 'cancel', id)
+  })
+
+  test('requeue refuses a second active job of the task, and what has not ended', async () => {
+    const task = await seed.task(scenario.db, { product_id: productId })
+    const failed = await scenario.job(productId, { quiet: true, row: { task_id: task.id, status: 'FAILED' } })
+    const active = await scenario.job(productId, { quiet: true, row: { task_id: task.id } })
+    const refused = await machine.cli('jobs', 'requeue', failed)
+    expect(refused.code).toBe(1)
+    expect(refused.stderr).toContain(active)
+    expect(await scenario.jobRow(failed)).toMatchObject({ status: 'FAILED' })
+    const done = await scenario.job(productId, { quiet: true, row: { status: 'DONE' } })
+    expect((await machine.cli('jobs', 'requeue', done)).stderr).toMatch(/^CONFLICT/)
+    expect((await machine.cli('jobs', 'cancel', done)).stderr).toMatch(/^JOB_TERMINAL/)
+    await machine.json('jobs', 'cancel', active)
+  })
+
+  test('release: another machine’s only when its lease is over', async () => {
+    const token = await seed.token(scenario.db, { user_id: scenario.userId })
+    const claim = (lease: string) =>
+      scenario.job(productId, {
+        quiet: true,
+        row: {
+          status: 'RUNNING',
+          claimed_by_token_id: token.id,
+          worker_instance_id: 'elsewhere',
+          claimed_at: new Date(),
+          lease_until: new Date(Date.parse(lease)),
+          retry_count: 1,
+        },
+      })
+    const live = await claim('2999-01-01T00:00:00Z')
+    const refused = await machine.cli('jobs', 'release', live)
+    expect(refused.stderr).toMatch(/^CONFLICT: .*another machine/)
+    expect(await scenario.jobRow(live)).toMatchObject({ status: 'RUNNING', worker_instance_id: 'elsewhere' })
+    await machine.json('jobs', 'cancel', live)
+  })
+
+  test('release of a job held here gives it back and its agent loses it', async () => {
+    const id = await scenario.job(productId)
+    const agent = await machine.agent()
+    const claimed = await agent.call('wait_for_job', { wait_seconds: 20 })
+    const { jobs } = await machine.json<{ jobs: Record<string, unknown>[] }>('jobs')
+    expect(jobs.find((job) => job.job_id === claimed.job_id)).toMatchObject({
+      held_here: true,
+      status: 'claimed',
+    })
+    await machine.cli('pause')
+    await machine.json('jobs', 'release', String(claimed.job_id))
+    expect(await scenario.jobRow(String(claimed.job_id))).toMatchObject({
+      status: 'QUEUED',
+      claimed_by_token_id: null,
+      worker_instance_id: null,
+    })
+    await machine.json('jobs', 'cancel', String(claimed.job_id))
+    await machine.cli('resume')
+    await agent.close()
+    expect(id).toEqual(expect.any(String))
+  })
+})
+
+describe('questions', () => {
+  test('lists open ones and answers once', async () => {
+    const story = await seed.story(scenario.db, { product_id: productId })
+    const agent = await machine.agent()
+    const asked = agent.call('ask_user_question', {
+      story_id: story.id,
+      question: 'Blue\u001b[31m or red?',
+      options: ['blue', 'red'],
+      wait_seconds: 30,
+    })
+    const list = async () =>
+      (await machine.json<{ questions: Record<string, unknown>[] }>('questions')).questions
+    await expect.poll(async () => (await list()).length).toBe(1)
+    const [question] = await list()
+    expect(question).toMatchObject({ options: ['blue', 'red'], story: expect.stringContaining('ST') })
+    const text = await machine.cli('questions')
+    expect(text.stdout).toContain('- red')
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what must not be there
+    expect(text.stdout).not.toMatch(/\u001b/)
+    const id = String(question?.question_id)
+    expect((await machine.cli('answer', id, 'dark', 'red')).code).toBe(0)
+    expect(await asked).toMatchObject({
+      status: 'answered',
+      answer: 'dark red',
+      answered_by: expect.anything(),
+    })
+    const again = await machine.cli('answer', id, 'blue')
+    expect(again.code).toBe(1)
+    expect(again.stderr).toMatch(/^CONFLICT: .*answered/)
+    expect((await machine.cli('answer', 'nope', 'x')).stderr).toMatch(/^NOT_FOUND/)
+    expect(await list()).toEqual([])
+    await agent.close()
+  })
+})
+
+describe('pause', () => {
+  test('stops claiming, survives a restart, and resume starts it again', async () => {
+    await machine.cli('pause')
+    expect((await machine.status()).daemon?.paused).toBe(true)
+    await machine.end()
+    await machine.start()
+    expect((await machine.status()).daemon?.paused).toBe(true)
+    const id = await scenario.job(productId)
+    const agent = await machine.agent()
+    const waiting = agent.call('wait_for_job', { wait_seconds: 30 })
+    expect(await scenario.jobRow(id)).toMatchObject({ status: 'QUEUED' })
+    await machine.cli('resume')
+    const { job_id } = await waiting
+    expect(await scenario.jobRow(String(job_id))).toMatchObject({ status: 'CLAIMED' })
+    await machine.json('jobs', 'cancel', String(job_id))
+    await agent.close()
+  })
+})
+
+describe('the rest', () => {
+  test('db url is one line that node-postgres accepts; migrations of a shared database are not ours', async () => {
+    const { stdout } = await machine.cli('db', 'url', '--show-password')
+    expect(stdout.trim().split('\n')).toHaveLength(1)
+    const client = new pg.Client({ connectionString: stdout.trim() })
+    await client.connect()
+    await client.end()
+    const migrate = await machine.cli('db', 'migrate')
+    expect(migrate).toMatchObject({ code: 0, stdout: '' })
+    expect(migrate.stderr).toContain('Nothing is missing')
+    expect((await machine.cli('db', 'dump')).stderr).toMatch(/^VALIDATION_ERROR: .*not embedded/)
+  })
+
+  test('a DATABASE_URL of the shell that is another is named and ignored', async () => {
+    const env = { DATABASE_URL: 'postgresql://x:hunter22@nowhere.invalid/y' }
+    const other = await machine.cliWith({ env }, 'jobs', '--json')
+    expect(other.code).toBe(0)
+    expect(other.stderr).toContain("DATABASE_URL of this shell is not the daemon's")
+    expect(other.stderr).not.toContain('hunter22')
+    JSON.parse(other.stdout)
+    expect((await machine.cli('jobs', '--json')).stderr).toBe('')
+  })
+
+  test('config shows the running daemon’s values', async () => {
+    const env = { SCRUM4ME_LEASE_SECONDS: '77' }
+    const { stdout } = await machine.cliWith({ env }, 'config', '--json')
+    const settings: { name: string; value: string }[] = JSON.parse(stdout).settings
+    expect(settings.find((one) => one.name === 'SCRUM4ME_LEASE_SECONDS')?.value).toBe('300')
+    expect(settings.find((one) => one.name === 'SCRUM4ME_TOKEN')?.value).toBe('***')
+  })
+
+  test('doctor looks from inside the daemon and finds all well', async () => {
+    const { code, stdout } = await machine.cli('doctor', '--json')
+    const { ok, checks } = JSON.parse(stdout)
+    const failed = checks.filter((check: { state: string }) => check.state === 'fail')
+    expect({ code, ok, failed }).toEqual({ code: 0, ok: true, failed: [] })
+    const names = checks.map((check: { name: string }) => check.name)
+    for (const name of [
+      'daemon',
+      'database',
+      'token',
+      'schema',
+      'LISTEN',
+      'git',
+      'home',
+      'disk (home)',
+      'service',
+    ]) {
+      expect(names).toContain(name)
+    }
+    expect(names).toContain(`clone ${productId}`)
+  })
+
+  test('doctor names a clone that cannot be fetched and one that is gone', async () => {
+    const lost = await seed.product(scenario.db, { user_id: scenario.userId })
+    const { clone } = await cloneWithOrigin(join(machine.dir, 'far'), 'far')
+    await git(clone, 'remote', 'set-url', 'origin', '/nowhere/at/all.git')
+    const { product_id } = await machine.json('init', clone)
+    const file = join(machine.env.HOME ?? '', '.scrum4me-agent-config.json')
+    const before = JSON.parse(await readFile(file, 'utf8'))
+    await scenario.know(machine, { ...before.repoRoots, [lost.id]: '/gone/for/good' })
+    const { code, stdout } = await machine.cli('doctor')
+    await scenario.know(machine, before.repoRoots)
+    expect(code).toBe(1)
+    expect(stdout).toMatch(new RegExp(`! clone ${product_id} .*fetching from origin fails`))
+    expect(stdout).toMatch(new RegExp(`✗ clone ${lost.id} .*no repository`))
+  })
+
+  test('no secret anywhere the product writes', async () => {
+    const token = String(machine.env.SCRUM4ME_TOKEN)
+    const outputs = await Promise.all(
+      [
+        ['status'],
+        ['status', '--json'],
+        ['doctor'],
+        ['config'],
+        ['mcp-config'],
+        ['logs', '-n', '1000', '--raw'],
+        ['jobs'],
+      ].map((args) => machine.cli(...args)),
+    )
+    const text = outputs.map(({ stdout, stderr }) => stdout + stderr).join('') + machine.daemonOutput
+    expect(text).not.toContain(token)
+    const log = await readFile(join(machine.home, 'logs', 'daemon.log'), 'utf8')
+    expect(log).not.toContain(token)
+    expect((await stat(join(machine.home, 'logs', 'daemon.log'))).mode & 0o077).toBe(0)
+  })
+})

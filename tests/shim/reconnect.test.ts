@@ -1,0 +1,261 @@
+import { rm } from 'node:fs/promises'
+import { createServer, type Socket } from 'node:net'
+import { expect, onTestFinished, test } from 'vitest'
+import { delay } from '../../daemon/lifecycle/delay.ts'
+import { holders } from '../ipc/holder.ts'
+import { tempHome } from '../ipc/temp-home.ts'
+import { testEndpoint } from '../ipc/test-endpoint.ts'
+import { until } from '../ipc/until.ts'
+import { bundledShim } from './bundled-shim.ts'
+import { ShimSession } from './shim-session.ts'
+
+const shim = bundledShim()
+const holder = holders()
+
+test('a daemon killed and started again: the same session goes on, calls in flight are sent once more', async () => {
+  const paths = await tempHome()
+  const first = holder.start(paths)
+  await first.line(/^serving/)
+  const session = new ShimSession(shim.file, { SCRUM4ME_HOME: paths.home })
+  await session.initialize()
+  const before = await session.call('pid')
+  const waiting = session.call('wait', { ms: 300, tag: 'w' })
+  await first.line(/^call wait/)
+  first.child.kill('SIGKILL')
+  await first.exited
+  const second = holder.start(paths)
+  await second.line(/^serving/)
+  expect((await waiting).result?.content?.[0]?.text).toBe('{"ms":300,"tag":"w"}')
+  expect(second.lines.filter((line) => line.startsWith('call wait {'))).toHaveLength(1)
+  const after = await session.call('pid')
+  expect(after.result).not.toEqual(before.result)
+  expect(after.result?.content?.[0]?.text).toBe(String(second.pid))
+})
+
+test('a call that was in flight at two crashes is not sent a third time', async () => {
+  const paths = await tempHome()
+  const session = new ShimSession(shim.file, { SCRUM4ME_HOME: paths.home })
+  await session.initialize()
+  const waiting = session.call('wait')
+  for (let crash = 0; crash < 2; crash += 1) {
+    const daemon = holder.start(paths)
+    await daemon.line(/^call wait/)
+    daemon.child.kill('SIGKILL')
+    await daemon.exited
+  }
+  const { result } = await waiting
+  expect(result).toMatchObject({ isError: true })
+  expect(result?.content?.[0]?.text).toMatch(/^OUTCOME_UNKNOWN: .*scrum4me-daemon start --home/)
+  const third = holder.start(paths)
+  await third.line(/^serving/)
+  await session.call('echo')
+  expect(third.lines.filter((line) => line.startsWith('call wait'))).toEqual([])
+})
+
+test('planned restarts do not count, and calls made meanwhile wait for the next daemon', async () => {
+  const paths = await tempHome()
+  const session = new ShimSession(shim.file, { SCRUM4ME_HOME: paths.home })
+  await session.initialize()
+  const waiting = session.call('wait', { ms: 1_500 })
+  for (let restart = 0; restart < 3; restart += 1) {
+    const daemon = holder.start(paths)
+    await daemon.line(/^call wait/)
+    daemon.child.kill('SIGTERM')
+    expect(await daemon.exited).toBe(0)
+  }
+  const late = session.call('echo', { late: true })
+  // Longer than a call waits when no restart was announced.
+  await delay(5_500)
+  expect(session.messages.filter(({ result }) => result?.isError)).toEqual([])
+  const last = holder.start(paths)
+  await last.line(/^serving/)
+  expect((await waiting).result?.isError).toBeUndefined()
+  expect((await late).result?.content?.[0]?.text).toBe('{"late":true}')
+})
+
+test('a call for which no daemon came in time is not sent to a later one', async () => {
+  const paths = await tempHome()
+  const session = new ShimSession(shim.file, { SCRUM4ME_HOME: paths.home })
+  await session.initialize()
+  expect((await session.call('echo', { n: 1 })).result?.isError).toBe(true)
+  const daemon = holder.start(paths)
+  await daemon.line(/^serving/)
+  expect((await session.call('echo', { n: 2 })).result?.content?.[0]?.text).toBe('{"n":2}')
+  expect(daemon.lines.filter((line) => line.startsWith('call echo'))).toEqual(['call echo {"n":2}'])
+})
+
+test('a daemon with another catalog makes the client list again, one with the same does not', async () => {
+  const paths = await tempHome()
+  const session = new ShimSession(shim.file, { SCRUM4ME_HOME: paths.home })
+  await session.initialize()
+  await session.answer(session.request('tools/list'))
+  const changes = () =>
+    session.messages.filter(({ method }) => method === 'notifications/tools/list_changed').length
+  const daemon = async (catalog: string) => {
+    const started = holder.start(paths, { TEST_CATALOG: catalog })
+    await started.line(/^serving/)
+    await session.call('echo')
+    return started
+  }
+  const first = await daemon('a')
+  expect(changes()).toBe(1)
+  expect((await session.answer(session.request('tools/list'))).result).toMatchObject({
+    tools: [{ name: 'echo' }],
+  })
+  first.child.kill('SIGKILL')
+  await first.exited
+  const second = await daemon('a')
+  expect(changes()).toBe(1)
+  second.child.kill('SIGKILL')
+  await second.exited
+  await daemon('b')
+  expect(changes()).toBe(2)
+})
+
+test('what the client said once is said to each daemon: initialize, initialized, log level', async () => {
+  const paths = await tempHome()
+  const session = new ShimSession(shim.file, {
+    SCRUM4ME_HOME: paths.home,
+    CLAUDE_CODE_SESSION_ID: 'conversation',
+  })
+  await session.initialize({ protocolVersion: '2025-06-18' })
+  await session.answer(session.request('logging/setLevel', { level: 'error' }))
+  const connections: string[] = []
+  for (let round = 0; round < 2; round += 1) {
+    const heard: object[] = []
+    const made = testEndpoint(paths, {
+      onSession(connection) {
+        connections.push(connection.hello.connectionId)
+        expect(connection.hello.sessionId).toBe('conversation')
+        connection.transport.onmessage = (message) => void heard.push(message)
+        void connection.transport.start()
+      },
+    })
+    await made.endpoint.start()
+    await until('all is said', () => heard.length === 3)
+    expect(heard).toMatchObject([
+      { method: 'initialize', params: { protocolVersion: '2025-06-18', clientInfo: { name: 'test' } } },
+      { method: 'notifications/initialized' },
+      { method: 'logging/setLevel', params: { level: 'error' } },
+    ])
+    await made.endpoint.stop()
+  }
+  // The key of at-most-once calls stays the same for the life of the shim.
+  expect(new Set(connections).size).toBe(1)
+})
+
+test("a daemon's own requests are answered to that daemon only", async () => {
+  const paths = await tempHome()
+  const session = new ShimSession(shim.file, { SCRUM4ME_HOME: paths.home })
+  await session.initialize()
+  const answered: unknown[] = []
+  const asked: (string | number | null | undefined)[] = []
+  for (let round = 0; round < 2; round += 1) {
+    const { endpoint } = testEndpoint(paths, {
+      onSession({ transport }) {
+        transport.onmessage = (message) => {
+          if ('result' in message && !String(message.id).includes('shim')) answered.push([round, message])
+        }
+        void transport.start()
+        void transport.send({ jsonrpc: '2.0', id: 0, method: 'roots/list' })
+      },
+    })
+    await endpoint.start()
+    await until(
+      'it asks',
+      () => session.messages.filter(({ method }) => method === 'roots/list').length === round + 1,
+    )
+    asked.push(session.messages.filter(({ method }) => method === 'roots/list')[round]?.id)
+    if (round === 0) await endpoint.stop()
+    else {
+      onTestFinished(() => endpoint.stop())
+      session.send({ id: asked[0], result: { late: true } })
+      session.send({ id: asked[1], result: { roots: [] } })
+      await until('it is answered', () => answered.length > 0)
+    }
+  }
+  expect(answered).toEqual([[1, { jsonrpc: '2.0', id: 0, result: { roots: [] } }]])
+  expect(asked[0]).not.toBe(asked[1])
+})
+
+test('a daemon of another protocol: calls say so at once, and work when the right one comes', async () => {
+  const paths = await tempHome()
+  const sockets = new Set<Socket>()
+  const newer = createServer((socket) => {
+    sockets.add(socket)
+    const refusal = {
+      code: 'PROTOCOL_MISMATCH',
+      message: 'The daemon speaks 2, this program 1',
+      remedy: 'Reconnect',
+    }
+    socket.on('data', () => socket.end(`${JSON.stringify({ type: 'refused', data: refusal })}\f`))
+    socket.on('error', () => undefined)
+  })
+  await new Promise<void>((resolve) => newer.listen(paths.socket, resolve))
+  const session = new ShimSession(shim.file, { SCRUM4ME_HOME: paths.home })
+  await session.initialize()
+  const text = 'PROTOCOL_MISMATCH: The daemon speaks 2, this program 1. Reconnect.'
+  expect((await session.call('echo')).result?.content?.[0]?.text).toBe(text)
+  const begun = performance.now()
+  expect((await session.call('echo')).result?.content?.[0]?.text).toBe(text)
+  expect(performance.now() - begun).toBeLessThan(2_000)
+  for (const socket of sockets) socket.destroy()
+  await new Promise((resolve) => newer.close(resolve))
+  await rm(paths.socket, { force: true })
+  const { endpoint } = testEndpoint(paths)
+  await endpoint.start()
+  onTestFinished(() => endpoint.stop())
+  await until('calls work', async () => (await session.call('echo')).result?.isError !== true)
+})
+
+test('numbers that JavaScript cannot hold cross unchanged, both ways', async () => {
+  const paths = await tempHome()
+  const { endpoint, sessions } = testEndpoint(paths)
+  await endpoint.start()
+  onTestFinished(() => endpoint.stop())
+  const session = new ShimSession(shim.file, { SCRUM4ME_HOME: paths.home })
+  await session.initialize()
+  await until('it is connected', () => sessions.length === 1)
+  session.write(
+    '{"jsonrpc":"2.0","id":1e2,"method":"tools/call","params":{"name":"echo","arguments":{"n":0.10}}}\n',
+  )
+  expect((await session.answer(100)).result?.content?.[0]?.text).toBe('{"n":0.1}')
+})
+
+test('a client that stops reading holds up nobody and loses nothing', async () => {
+  const paths = await tempHome()
+  const { endpoint } = testEndpoint(paths)
+  await endpoint.start()
+  onTestFinished(() => endpoint.stop())
+  const session = new ShimSession(shim.file, { SCRUM4ME_HOME: paths.home })
+  await session.initialize()
+  await session.call('echo')
+  session.program.child.stdout?.pause()
+  const ids = Array.from({ length: 12 }, () =>
+    session.request('tools/call', { name: 'big', arguments: { bytes: 1024 * 1024 } }),
+  )
+  const neighbour = new ShimSession(shim.file, { SCRUM4ME_HOME: paths.home })
+  await neighbour.initialize()
+  for (let call = 0; call < 20; call += 1) await neighbour.call('echo')
+  session.program.child.stdout?.resume()
+  for (const id of ids)
+    expect((await session.answer(id)).result?.content?.[0]?.text).toHaveLength(1024 * 1024)
+})
+
+test('the end of stdin is seen while a stopped daemon reads nothing', async () => {
+  const paths = await tempHome()
+  const daemon = holder.start(paths)
+  await daemon.line(/^serving/)
+  const session = new ShimSession(shim.file, { SCRUM4ME_HOME: paths.home })
+  await session.initialize()
+  await session.call('echo')
+  daemon.child.kill('SIGSTOP')
+  for (let call = 0; call < 4; call += 1)
+    session.request('tools/call', { name: 'echo', arguments: { x: 'x'.repeat(1024 * 1024) } })
+  const { stdin } = session.program.child
+  if (stdin?.writableNeedDrain) await new Promise((resolve) => stdin.once('drain', resolve))
+  const begun = performance.now()
+  stdin?.end()
+  expect(await session.program.exited).toBe(0)
+  expect(performance.now() - begun).toBeLessThan(1_000)
+})

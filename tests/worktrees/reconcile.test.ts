@@ -1,0 +1,148 @@
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Judge, Verdict } from '../../daemon/worktrees/reconcile.ts'
+import type { Worktrees } from '../../daemon/worktrees/worktrees.ts'
+import { Workspace } from './support/workspace.ts'
+
+let space: Workspace
+let engine: Worktrees
+beforeEach(async () => {
+  space = await Workspace.open()
+  await space.makeClone()
+  engine = space.engine()
+})
+afterEach(() => space.close())
+
+const create = async (jobId: string) => (await engine.create({ jobId, repoRoot: space.clone })).path
+/** Ids that begin with `done` have ended, with `active` run; nobody knows others. */
+const judge: Judge = async (jobIds) =>
+  new Map(
+    jobIds.flatMap((jobId): [string, Verdict][] => {
+      if (jobId.startsWith('done')) return [[jobId, { action: 'remove', branch: 'delete', reason: 'ended' }]]
+      if (jobId.startsWith('active')) return [[jobId, { action: 'keep', reason: 'runs' }]]
+      return []
+    }),
+  )
+const names = (entries: { readonly job_id: string }[]) => entries.map(({ job_id }) => job_id).sort()
+const branches = () => space.git(space.clone, 'branch', '--list', 'feat/*', '--format=%(refname:short)')
+
+test('every directory is in exactly one list, and only what ended is removed', async () => {
+  await create('active-1')
+  await create('done-clean')
+  const dirty = await create('done-dirty')
+  await writeFile(join(dirty, 'work.txt'), 'work')
+  await create('stranger')
+  await mkdir(join(space.parent, 'done-empty'))
+  await mkdir(join(space.parent, 'done-full'))
+  await writeFile(join(space.parent, 'done-full/file'), 'not in git')
+  await mkdir(join(space.parent, 'done-own-repository'))
+  await space.git(join(space.parent, 'done-own-repository'), 'init', '--quiet')
+  await mkdir(join(space.parent, 'not a job id'))
+  const before = (await readdir(space.parent)).filter((name) => !name.startsWith('.'))
+
+  const result = await engine.reconcile(judge, [])
+  expect(names(result.removed)).toEqual(['done-clean', 'done-dirty', 'done-empty'])
+  expect(names(result.kept)).toEqual(['active-1'])
+  expect(names(result.skipped)).toEqual(['done-full', 'done-own-repository', 'not a job id', 'stranger'])
+  expect([...names(result.removed), ...names(result.kept), ...names(result.skipped)].sort()).toEqual(
+    before.sort(),
+  )
+  for (const entry of [...result.removed, ...result.kept, ...result.skipped]) {
+    expect(entry.reason).not.toBe('')
+    expect(entry.path).toBe(join(space.parent, entry.job_id))
+  }
+  const saved = result.removed.find(({ job_id }) => job_id === 'done-dirty')
+  expect(saved?.salvage_ref).toBe('refs/scrum4me/salvage/done-dirty/1')
+  expect(await space.git(space.clone, 'show', `${saved?.salvage_ref}:work.txt`)).toBe('work')
+  expect(existsSync(dirty)).toBe(false)
+
+  const again = await engine.reconcile(judge, [])
+  expect(again.removed).toEqual([])
+  expect(names(again.kept)).toEqual(['active-1'])
+})
+
+test('a person’s own worktrees and another installation’s are left alone', async () => {
+  const mine = join(space.dir, 'my own worktree')
+  await space.git(space.clone, 'worktree', 'add', '--quiet', '-b', 'mine', mine)
+  const other = space.engine({ instanceId: 'other-installation', stateDir: join(space.dir, 'other-state') })
+  await other.create({ jobId: 'done-other', repoRoot: space.clone })
+  await create('done-1')
+  const result = await engine.reconcile(judge, [])
+  expect(names(result.removed)).toEqual(['done-1'])
+  expect(result.skipped).toMatchObject([{ job_id: 'done-other' }])
+  expect(result.skipped[0]?.reason).toContain('other-installation')
+  const list = await space.git(space.clone, 'worktree', 'list')
+  expect(list).toContain(mine)
+  expect(list).toContain('done-other')
+})
+
+test('our records lost: found again by the marker', async () => {
+  const path = await create('done-lost-records')
+  await writeFile(join(path, 'work.txt'), 'work')
+  await create('active-lost-again')
+  await engine.stop()
+  await rm(space.state, { recursive: true })
+  engine = space.engine()
+  const result = await engine.reconcile(judge, [space.clone])
+  expect(names(result.removed)).toEqual(['done-lost-records'])
+  expect(result.removed[0]?.salvage_ref).toBe('refs/scrum4me/salvage/done-lost-records/1')
+  expect(names(result.kept)).toEqual(['active-lost-again'])
+  expect(await branches()).toBe('feat/job-st-again')
+})
+
+test('an unmarked worktree of a job that ended, as an earlier tool made them', async () => {
+  const path = join(space.parent, 'done-unmarked')
+  await mkdir(space.parent)
+  await space.git(space.clone, 'worktree', 'add', '--quiet', '-b', 'feat/job-unmarked', path)
+  await writeFile(join(path, 'work.txt'), 'work')
+  const result = await engine.reconcile(judge, [space.clone])
+  expect(result.removed).toMatchObject([
+    { job_id: 'done-unmarked', salvage_ref: 'refs/scrum4me/salvage/done-unmarked/1' },
+  ])
+  expect(await branches()).toBe('')
+  expect(await space.git(space.clone, 'worktree', 'list')).not.toContain(path)
+})
+
+test('directory gone, registration left; registration gone, directory left', async () => {
+  const gone = await create('done-directory-gone')
+  await space.commit(gone, 'only-here.txt', 'committed, not pushed')
+  const tip = await space.git(gone, 'rev-parse', 'HEAD')
+  await rm(gone, { recursive: true })
+  const lost = await create('done-registration-gone')
+  await writeFile(join(lost, 'work.txt'), 'work')
+  await rm(join(space.clone, '.git/worktrees/done-registration-gone'), { recursive: true })
+
+  const result = await engine.reconcile(judge, [])
+  expect(names(result.removed)).toEqual(['done-directory-gone', 'done-registration-gone'])
+  const [first, second] = result.removed
+  expect(await space.git(space.clone, 'log', '--format=%H', '-1', `${first?.salvage_ref}^1`)).toBe(tip)
+  expect(await space.git(space.clone, 'show', `${second?.salvage_ref}:work.txt`)).toBe('work')
+  expect(await branches()).toBe('')
+  expect(await space.git(space.clone, 'worktree', 'list', '--porcelain')).not.toContain('done-')
+})
+
+test('what cannot be saved stays, with the reason', async () => {
+  engine = space.engine({ salvageMaxBytes: 10 })
+  const path = await create('done-large')
+  await writeFile(join(path, 'large.txt'), 'more than ten bytes')
+  const result = await engine.reconcile(judge, [])
+  expect(result.kept).toMatchObject([{ job_id: 'done-large' }])
+  expect(result.kept[0]?.reason).toContain('SCRUM4ME_SALVAGE_MAX_BYTES')
+  expect(existsSync(join(path, 'large.txt'))).toBe(true)
+  expect(await engine.list()).toMatchObject([{ jobId: 'done-large', state: 'kept', dirty: true }])
+})
+
+test('a job claimed between the judgement and its turn keeps its worktree', async () => {
+  const path = await create('done-then-claimed')
+  let asked = 0
+  const changing: Judge = async (jobIds) => {
+    asked += 1
+    if (asked === 1) return judge(jobIds)
+    return new Map([['done-then-claimed', { action: 'keep', reason: 'claimed again' }]])
+  }
+  const result = await engine.reconcile(changing, [])
+  expect(result.kept).toMatchObject([{ job_id: 'done-then-claimed', reason: 'claimed again' }])
+  expect(existsSync(path)).toBe(true)
+})
