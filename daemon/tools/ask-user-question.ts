@@ -2,7 +2,8 @@ import { z } from 'zod'
 import { askQuestion } from '../backlog/ask-question.ts'
 import { awaitAnswer } from '../backlog/await-answer.ts'
 import { readQuestion } from '../backlog/read-questions.ts'
-import { id, seconds, text } from './arguments.ts'
+import { id, MAX_TEXT, seconds, text } from './arguments.ts'
+import { inspectJson } from './inspect-json.ts'
 import { questionShape, showQuestion } from './question-schema.ts'
 import { defineTool } from './tool.ts'
 import { whileWaiting } from './while-waiting.ts'
@@ -23,6 +24,9 @@ export const askUserQuestion = defineTool({
     options: z
       .array(text('An answer to choose.', { min: 1 }))
       .max(8)
+      .refine((options) => inspectJson(options, 8 * MAX_TEXT) === undefined, {
+        error: 'must be well-formed Unicode',
+      })
       .optional()
       .describe('Up to 8 answers to choose from; people may answer otherwise.'),
     task_id: id('The task of that story it is about.').optional(),

@@ -7,11 +7,11 @@ export function inspectText(value: string): string | undefined {
 }
 
 /** Why a `jsonb` column could not store this parsed JSON value, or undefined. */
-export function inspectJson(value: unknown): string | undefined {
+export function inspectJson(value: unknown, maxLength = MAX_JSON): string | undefined {
   const fault = inspectNode(value, 0)
   if (fault !== undefined) return fault
-  return JSON.stringify(value).length > MAX_JSON
-    ? `must be at most ${MAX_JSON.toLocaleString('en')} characters of JSON`
+  return JSON.stringify(value).length > maxLength
+    ? `must be at most ${maxLength.toLocaleString('en')} characters of JSON`
     : undefined
 }
 

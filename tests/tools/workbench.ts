@@ -11,7 +11,7 @@ import { QuestionWatch } from '../../daemon/backlog/question-watch.ts'
 import { settledQuestions } from '../../daemon/backlog/settled-questions.ts'
 import { PrismaClient } from '../../daemon/db/generated/client.ts'
 import { DaemonError } from '../../daemon/errors.ts'
-import { createLogger, type Logger } from '../../daemon/logger.ts'
+import { createLogger } from '../../daemon/logger.ts'
 import { allTools } from '../../daemon/tools/all-tools.ts'
 import { callTool } from '../../daemon/tools/call.ts'
 import { catalog } from '../../daemon/tools/catalog.ts'
@@ -53,6 +53,8 @@ export interface Workbench {
   readonly repoRoots: Map<string, string>
   agent(row?: Json): Promise<Agent>
   agentOf(caller: Caller): Agent
+  /** Hears every notification on the channel; returns how to stop. */
+  listen(on: (change: Json) => void): () => void
   close(): Promise<void>
 }
 
@@ -70,14 +72,15 @@ export async function workbench(options: { pollMs?: number; db?: TestDatabase } 
   await listener.connect()
   await listener.query('listen scrum4me_changes')
   const polls = { count: 0 }
+  const listen = (heard: (change: Json) => void) => {
+    const on = (message: pg.Notification) => heard(JSON.parse(message.payload ?? '{}'))
+    listener.on('notification', on)
+    return () => {
+      listener.off('notification', on)
+    }
+  }
   const questions = new QuestionWatch({
-    changes: {
-      subscribe(listen) {
-        const on = (message: pg.Notification) => listen(JSON.parse(message.payload ?? 'null'))
-        listener.on('notification', on)
-        return () => listener.off('notification', on)
-      },
-    },
+    changes: { subscribe: listen },
     settled: (ids) => {
       polls.count += 1
       return settledQuestions(prisma, ids)
@@ -85,14 +88,13 @@ export async function workbench(options: { pollMs?: number; db?: TestDatabase } 
     ...(options.pollMs === undefined ? {} : { pollMs: options.pollMs }),
   })
   const log: string[] = []
-  const logger = createLogger('debug', { write: (line) => log.push(line) })
   const bench = {
-    ...{ db, prisma, questions, log, polls },
+    ...{ db, prisma, questions, log, polls, listen },
     missingTables: new Set<string>(),
     activeJobs: new Map<string, ActiveJob>(),
     repoRoots: new Map<string, string>(),
   }
-  const agentOf = (caller: Caller): Agent => makeAgent(bench, logger, caller)
+  const agentOf = (caller: Caller): Agent => makeAgent(bench, caller)
   return {
     ...bench,
     agentOf,
@@ -112,8 +114,13 @@ export async function workbench(options: { pollMs?: number; db?: TestDatabase } 
 
 type Bench = Omit<Workbench, 'agent' | 'agentOf' | 'close'>
 
-function makeAgent(bench: Bench, log: Logger, caller: Caller): Agent {
-  const context = (options: CallOptions): ToolContext => ({
+/** What the daemon would hand to a call of this caller. */
+export function contextOf(
+  bench: Bench,
+  { caller }: { caller: Caller },
+  options: CallOptions = {},
+): ToolContext {
+  return {
     backlog: async () => ({ prisma: bench.prisma, caller }),
     database: async () => 'ok',
     missingTables: bench.missingTables,
@@ -124,14 +131,17 @@ function makeAgent(bench: Bench, log: Logger, caller: Caller): Agent {
     jobs: noJobs,
     signal: options.signal ?? new AbortController().signal,
     progress: options.progress ?? (() => undefined),
-    log,
+    log: createLogger('debug', { write: (line) => bench.log.push(line) }),
     clean: (text) => text.replaceAll('s3cret', '***'),
     ...options.context,
-  })
+  }
+}
+
+function makeAgent(bench: Bench, caller: Caller): Agent {
   const call = async (name: string, args: unknown = {}, options: CallOptions = {}) => {
     const tool = allTools.find((candidate) => candidate.name === name)
     if (tool === undefined) throw new Error(`no tool ${name}`)
-    const result = await callTool(tool, args, context(options))
+    const result = await callTool(tool, args, contextOf(bench, { caller }, options))
     checkShape(name, result)
     return result
   }
