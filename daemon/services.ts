@@ -52,6 +52,8 @@ import { Worktrees } from './worktrees/worktrees.ts'
 /** Calls in flight get this long when the daemon ends (contract 3), ms. */
 const DRAIN_MS = 10_000
 
+/** A claim pass is a few statements, each with a deadline; one this long will never end, ms. */
+const STUCK_MS = 60_000
 /** For a tool's look into a repository, ms. */
 const GIT_MS = 20_000
 
@@ -160,7 +162,7 @@ export async function buildServices(options: DaemonOptions, owner: Owner): Promi
         })),
         async apply(answer) {
           await dispatch.beats.apply(snapshot, answer)
-          await dispatch.reports.deliverSpooled()
+          dispatch.reports.deliverSpooled()
         },
       }
     },
@@ -304,8 +306,8 @@ export async function buildServices(options: DaemonOptions, owner: Owner): Promi
 
   const link = new SupervisorLink({
     supervisor,
-    // Every turn of the event loop is one of the claim loop as well: it runs on nudges and timers of this loop.
-    turning: () => true,
+    // That this is asked at all shows that the event loop turns; the claim loop must not hang in a pass.
+    turning: () => dispatch.loop.passMs < STUCK_MS,
     line: async () => stateLine(await status()),
   })
   const group = new ServiceGroup((service, error) => {
@@ -332,6 +334,8 @@ export async function buildServices(options: DaemonOptions, owner: Owner): Promi
     async stop(goodbye) {
       await link.stop()
       void supervisor.notifyStopping()
+      // Whoever only waits for an answer is told how it stands.
+      questions.stop()
       // Off the board within a second, then the calls in flight, then everything else in reverse.
       await presence.stop()
       await host.drain(DRAIN_MS)
