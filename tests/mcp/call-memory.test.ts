@@ -1,0 +1,79 @@
+import { appendFile, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { CallMemory } from '../../daemon/mcp/call-memory.ts'
+
+describe('CallMemory', () => {
+  let directory: string
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 's4m-calls-'))
+  })
+  afterEach(() => rm(directory, { recursive: true, force: true }))
+
+  const text = (value: string) => ({ content: [{ type: 'text' as const, text: value }] })
+  const open = async () => {
+    const memory = new CallMemory(directory, (tool) => text(`unknown ${tool}`))
+    await memory.load()
+    return memory
+  }
+
+  it('runs a call once: a repetition gets the same run, and the stored result from the next daemon', async () => {
+    const memory = await open()
+    let runs = 0
+    const call = async () => {
+      runs += 1
+      return text(`run ${runs}`)
+    }
+    const [first, again] = await Promise.all([
+      memory.run('shim', 1, 'create_todo', call),
+      memory.run('shim', 1, 'create_todo', call),
+    ])
+    expect([first, again]).toEqual([text('run 1'), text('run 1')])
+    expect(await (await open()).run('shim', 1, 'create_todo', call)).toEqual(text('run 1'))
+    expect(runs).toBe(1)
+  })
+
+  it('the key is connection and request, and 1 is not "1"', async () => {
+    const memory = await open()
+    let runs = 0
+    const call = async () => text(`run ${++runs}`)
+    await memory.run('shim', 1, 't', call)
+    await memory.run('shim', '1', 't', call)
+    await memory.run('other', 1, 't', call)
+    expect(runs).toBe(3)
+  })
+
+  it('a call that was cut off is unknown to the next daemon and does not run again', async () => {
+    const memory = await open()
+    void memory.run('shim', 5, 'create_pbi', () => new Promise(() => undefined))
+    await expect.poll(async () => (await readdir(directory)).length).toBe(1)
+    const next = await open()
+    expect(await next.run('shim', 5, 'create_pbi', async () => text('again'))).toEqual(
+      text('unknown create_pbi'),
+    )
+  })
+
+  it('a note torn by a crash is a call that never began', async () => {
+    const memory = await open()
+    await memory.run('shim', 1, 't', async () => text('done'))
+    const [file = ''] = await readdir(directory)
+    await appendFile(join(directory, file), '{"id":"2","to')
+    expect(await (await open()).run('shim', 2, 't', async () => text('now'))).toEqual(text('now'))
+  })
+
+  it('a connection id that is a path stays below the directory', async () => {
+    const memory = await open()
+    await memory.run('../../outside', 1, 't', async () => text('x'))
+    expect(await readdir(directory)).toHaveLength(1)
+  })
+
+  it('a call whose note cannot be written never begins, and may be asked again', async () => {
+    const memory = await open()
+    await rm(directory, { recursive: true })
+    let runs = 0
+    const call = async () => text(`run ${++runs}`)
+    await expect(memory.run('shim', 1, 't', call)).rejects.toThrow()
+    expect(runs).toBe(0)
+  })
+})

@@ -1,0 +1,62 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { readInstanceId } from '../../daemon/state/instance-id.ts'
+import { RecordStore } from '../../daemon/state/record-store.ts'
+
+describe('RecordStore', () => {
+  let directory: string
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 's4m-store-'))
+  })
+  afterEach(() => rm(directory, { recursive: true, force: true }))
+
+  const open = () =>
+    new RecordStore<number>(directory, (value) => (typeof value === 'number' ? value : undefined))
+
+  it('keeps what was put last, in the order of asking', async () => {
+    const store = open()
+    await Promise.all(Array.from({ length: 50 }, (_, n) => store.put('a', n)))
+    await store.put('b', 7)
+    await store.delete('b')
+    expect((await open().load()).records).toEqual(new Map([['a', 49]]))
+    expect(await readdir(directory)).toEqual(['a.json'])
+  })
+
+  it('names unreadable files and leaves them in place; clears what a crash left half written', async () => {
+    await writeFile(join(directory, 'bad.json'), '{"half":')
+    await writeFile(join(directory, 'a.json.tmp-3'), '1')
+    const { records, unreadable } = await open().load()
+    expect(records.size).toBe(0)
+    expect(unreadable).toEqual(['bad.json'])
+    expect(await readdir(directory)).toEqual(['bad.json'])
+  })
+
+  it('refuses an id that would be a path', async () => {
+    await expect(open().put('../x', 1)).rejects.toThrow(/not a record id/)
+  })
+
+  it('a failed write leaves the old record and the next write works', async () => {
+    const store = open()
+    await store.put('a', 1)
+    await rm(directory, { recursive: true })
+    await expect(store.put('a', 2)).rejects.toThrow()
+    await open().load()
+    await store.put('a', 3)
+    expect(await readFile(join(directory, 'a.json'), 'utf8')).toBe('3\n')
+  })
+
+  it('an instance id is stable for one home and new for a copied one', async () => {
+    const state = join(directory, 'state')
+    const first = await readInstanceId(directory, state)
+    expect(await readInstanceId(directory, state)).toBe(first)
+    // The same state directory seen from another home: a copy.
+    const other = await mkdtemp(join(tmpdir(), 's4m-copy-'))
+    try {
+      expect(await readInstanceId(other, state)).not.toBe(first)
+    } finally {
+      await rm(other, { recursive: true })
+    }
+  })
+})
