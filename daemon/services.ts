@@ -27,6 +27,7 @@ import type { JobMarker } from './jobs/claim.ts'
 import { ClaimBook } from './jobs/claim-book.ts'
 import { parseClaimRecord } from './jobs/claim-record.ts'
 import { ServiceGroup } from './lifecycle/group.ts'
+import { StartWhenPossible } from './lifecycle/start-when-possible.ts'
 import { SupervisorLink } from './lifecycle/supervisor-link.ts'
 import { CallMemory } from './mcp/call-memory.ts'
 import { outcomeUnknown } from './mcp/job-calls.ts'
@@ -51,6 +52,8 @@ import { Worktrees } from './worktrees/worktrees.ts'
 /** Calls in flight get this long when the daemon ends (contract 3), ms. */
 const DRAIN_MS = 10_000
 
+/** A claim pass is a few statements, each with a deadline; one this long will never end, ms. */
+const STUCK_MS = 60_000
 /** For a tool's look into a repository, ms. */
 const GIT_MS = 20_000
 
@@ -120,6 +123,7 @@ export async function buildServices(options: DaemonOptions, owner: Owner): Promi
     logger: log('worktrees'),
     env,
   })
+  const worktreesService = new StartWhenPossible(worktrees)
   const git = new Git({ env })
   const paused = new Flag(join(paths.stateDir, 'paused'))
 
@@ -158,7 +162,7 @@ export async function buildServices(options: DaemonOptions, owner: Owner): Promi
         })),
         async apply(answer) {
           await dispatch.beats.apply(snapshot, answer)
-          await dispatch.reports.deliverSpooled()
+          dispatch.reports.deliverSpooled()
         },
       }
     },
@@ -207,7 +211,9 @@ export async function buildServices(options: DaemonOptions, owner: Owner): Promi
     settled: async (ids) => settledQuestions(await prisma.get(), ids),
   })
   let served: Catalog = catalog(allTools, new Set())
-  const missingTables = (): ReadonlySet<string> => schema?.unusableTables ?? new Set()
+  const missingTables = (): ReadonlySet<string> =>
+    // A database that lacks the core is incomplete: calls say so, and no tool disappears meanwhile.
+    schema === null || schema.blocking !== null ? new Set() : schema.unusableTables
   function refreshCatalog(): void {
     const now = catalog(allTools, missingTables())
     const changed = now.hash !== served.hash
@@ -227,6 +233,7 @@ export async function buildServices(options: DaemonOptions, owner: Owner): Promi
     wanted: () => demand.wanted,
     draining: owner.draining,
     endpointFault: () => endpointFault,
+    worktreesFault: () => worktreesService.fault,
     fileFaults: () => [...fileFaults, ...rootWarnings],
   }
   const status = () => collectStatus(sources)
@@ -299,8 +306,8 @@ export async function buildServices(options: DaemonOptions, owner: Owner): Promi
 
   const link = new SupervisorLink({
     supervisor,
-    // Every turn of the event loop is one of the claim loop as well: it runs on nudges and timers of this loop.
-    turning: () => true,
+    // That this is asked at all shows that the event loop turns; the claim loop must not hang in a pass.
+    turning: () => dispatch.loop.passMs < STUCK_MS,
     line: async () => stateLine(await status()),
   })
   const group = new ServiceGroup((service, error) => {
@@ -315,7 +322,7 @@ export async function buildServices(options: DaemonOptions, owner: Owner): Promi
       await group.start(endpoint)
       await group.start(closing('database', () => closeDatabase()))
       await group.start(backend)
-      await group.start(worktrees)
+      await group.start(worktreesService)
       await group.start(glance)
       await group.start(reconciler)
       await group.start(demand)
@@ -327,6 +334,8 @@ export async function buildServices(options: DaemonOptions, owner: Owner): Promi
     async stop(goodbye) {
       await link.stop()
       void supervisor.notifyStopping()
+      // Whoever only waits for an answer is told how it stands.
+      questions.stop()
       // Off the board within a second, then the calls in flight, then everything else in reverse.
       await presence.stop()
       await host.drain(DRAIN_MS)

@@ -12,6 +12,9 @@ export interface RepoRoot {
 
 type Roots = Readonly<Record<string, string>>
 
+/** Every product with a root, as a session with these roots of its own sees it. */
+export type RootsOf = (sessionRoots?: Roots) => Map<string, RepoRoot>
+
 /**
  * Where each product's clone is on this machine. Precedence: the session's environment, the daemon's,
  * then the user's file, which is read again at every call so that nothing must be restarted.
@@ -43,8 +46,17 @@ export class RepoRoots {
 
   /** Every product with a root here, with its root. */
   async known(sessionRoots: Roots = {}): Promise<Map<string, RepoRoot>> {
-    const session = usable(sessionRoots)
+    return (await this.snapshot())(sessionRoots)
+  }
+
+  /** The same for many sessions at one moment: the file is read once. */
+  async snapshot(): Promise<RootsOf> {
     const { repoRoots } = await this.read()
+    return (sessionRoots = {}) => this.#known(sessionRoots, repoRoots)
+  }
+
+  #known(sessionRoots: Roots, repoRoots: ReadonlyMap<string, string>): Map<string, RepoRoot> {
+    const session = usable(sessionRoots)
     const known = new Map<string, RepoRoot>()
     for (const id of new Set([...session.keys(), ...this.#daemonRoots.keys(), ...repoRoots.keys()])) {
       const root = pick(id, session, this.#daemonRoots, repoRoots)

@@ -1,4 +1,4 @@
-import type { RepoRoot } from '../config/repo-roots.ts'
+import type { RepoRoot, RootsOf } from '../config/repo-roots.ts'
 import { DaemonError, messageOf } from '../errors.ts'
 import { claimNext } from '../jobs/claim.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
@@ -29,6 +29,7 @@ export class ClaimLoop {
   /** Claim statements begun; with `inFlight` it tells the heartbeat which unknown claims are fresh. */
   #begun = 0
   #inFlight = false
+  #passSince: number | null = null
 
   constructor(ports: DispatchPorts, queue: WaitQueue, preparer: Preparer, jobBackoff: JobBackoff) {
     this.#ports = ports
@@ -43,6 +44,11 @@ export class ClaimLoop {
 
   get claimInFlight(): boolean {
     return this.#inFlight
+  }
+
+  /** How long the pass that runs now has been running, ms; 0 when none does. */
+  get passMs(): number {
+    return this.#passSince === null ? 0 : performance.now() - this.#passSince
   }
 
   get paused(): boolean {
@@ -71,11 +77,14 @@ export class ClaimLoop {
   async #run(): Promise<void> {
     while (this.#nudged && !this.#stopped) {
       this.#nudged = false
+      this.#passSince = performance.now()
       try {
         await this.#pass()
       } catch (error) {
         // The database is away or said no; the next heartbeat that succeeds nudges again.
         this.#ports.logger.debug({ err: messageOf(error) }, 'claim pass failed')
+      } finally {
+        this.#passSince = null
       }
     }
   }
@@ -84,10 +93,11 @@ export class ClaimLoop {
     const caller = this.#ports.authority.current()
     if (caller === null || caller.isDemo) return
     const emptyFor = new Set<string>()
+    const rootsOf = await this.#ports.roots.snapshot()
     for (const waiter of this.#queue.all()) {
       if (this.#stopped) return
       if (waiter.settled || waiter.assigned || this.#isPreparingFor(waiter)) continue
-      const roots = await this.#ports.roots.known(waiter.session.hello?.repoRoots ?? {})
+      const roots = rootsOf(waiter.session.hello?.repoRoots)
       if (await this.#giveClaimFromHere(waiter)) continue
       if (this.#paused) continue
       const products = [...roots.keys()]
@@ -97,7 +107,7 @@ export class ClaimLoop {
       if (emptyFor.has(key)) continue
       if (!(await this.#claimFor(waiter, products, roots, caller.userId, caller.tokenId))) emptyFor.add(key)
     }
-    if (!this.#paused) await this.#complain(caller.userId)
+    if (!this.#paused) await this.#complain(caller.userId, rootsOf)
   }
 
   /** A session whose earlier call was cut off while its claim is being prepared gets that claim, no other. */
@@ -164,14 +174,14 @@ export class ClaimLoop {
   }
 
   /** Says why nothing comes, where a job waits that cannot be taken here (contract 4, Which). */
-  async #complain(userId: string): Promise<void> {
+  async #complain(userId: string, rootsOf: RootsOf): Promise<void> {
     const waiting = this.#queue.all().filter((waiter) => !waiter.settled && !waiter.assigned)
     if (waiting.length === 0) return
     const candidates = await queuedProducts(this.#ports.sql, userId, this.#backoff.resting())
     if (candidates.length === 0) return
     const diskLow = await this.#isDiskLow()
     for (const waiter of waiting) {
-      const roots = await this.#ports.roots.known(waiter.session.hello?.repoRoots ?? {})
+      const roots = rootsOf(waiter.session.hello?.repoRoots)
       const fitting = candidates.filter((c) => waiter.productId === null || waiter.productId === c.productId)
       const here = fitting.find((candidate) => roots.has(candidate.productId))
       if (here !== undefined) {

@@ -1,5 +1,5 @@
 import { isConnectionFailure } from '../db/database-error.ts'
-import { DaemonError, notFound } from '../errors.ts'
+import { DaemonError, messageOf, notFound } from '../errors.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
 import { readJob } from '../jobs/read.ts'
 import { type Report, type ReportedRow, writeLateReport, writeReport } from '../jobs/report.ts'
@@ -47,6 +47,7 @@ const STATUS = { running: 'RUNNING', done: 'DONE', failed: 'FAILED', skipped: 'S
 export class Reports {
   readonly #ports: DispatchPorts
   readonly #told: (claim: ClaimRecord) => void
+  #delivering = false
 
   constructor(ports: DispatchPorts, told: (claim: ClaimRecord) => void) {
     this.#ports = ports
@@ -74,8 +75,23 @@ export class Reports {
     })
   }
 
-  /** Writes the reports that wait on disk; called when the database answers again. */
-  async deliverSpooled(): Promise<void> {
+  /**
+   * Writes the reports that wait on disk; called after every heartbeat. Returns at once: what a report
+   * brings with it (saving work, removing a worktree) may take long, and a heartbeat waits for nothing.
+   */
+  deliverSpooled(): void {
+    if (this.#delivering) return
+    this.#delivering = true
+    this.#deliverAll()
+      .catch((error: unknown) => {
+        this.#ports.logger.debug({ err: messageOf(error) }, 'a spooled report could not be delivered now')
+      })
+      .finally(() => {
+        this.#delivering = false
+      })
+  }
+
+  async #deliverAll(): Promise<void> {
     const { book } = this.#ports
     for (const spooled of book.inState('reporting')) {
       const { jobId } = spooled.identity

@@ -17,8 +17,7 @@ export class Sweeper implements Service {
   readonly name = 'sweeper'
   readonly #ports: DispatchPorts
   #timer: NodeJS.Timeout | undefined
-  #running: Promise<void> = Promise.resolve()
-  #stopped = false
+  readonly #running = new Set<Promise<void>>()
 
   constructor(ports: DispatchPorts) {
     this.#ports = ports
@@ -29,9 +28,8 @@ export class Sweeper implements Service {
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true
-    clearTimeout(this.#timer)
-    await this.#running
+    clearInterval(this.#timer)
+    await Promise.allSettled(this.#running)
   }
 
   /** The session read that its claim is lost; its worktree may go. */
@@ -40,22 +38,21 @@ export class Sweeper implements Service {
   }
 
   #schedule(): void {
-    if (this.#stopped) return
-    this.#timer = setTimeout(() => {
-      this.#running = this.#sweep().finally(() => this.#schedule())
-    }, EVERY_MS)
+    this.#timer = setInterval(() => this.#sweep(), EVERY_MS)
   }
 
-  async #sweep(): Promise<void> {
+  /** Each claim by itself: saving one job's work may take long, and another's release must not wait for it. */
+  #sweep(): void {
     for (const claim of this.#ports.book.all()) {
-      if (this.#stopped) return
       if (!this.#isDue(claim) || this.#ports.book.isBusy(claim.identity.jobId)) continue
-      try {
-        await this.#ports.book.exclusive(claim.identity.jobId, () => this.#act(claim))
-      } catch (error) {
-        // The database is away; the claim keeps its state and the next sweep tries again.
-        this.#ports.logger.debug({ job: claim.identity.jobId, err: messageOf(error) }, 'sweep failed')
-      }
+      const step = this.#ports.book
+        .exclusive(claim.identity.jobId, () => this.#act(claim))
+        .catch((error: unknown) => {
+          // The database is away; the claim keeps its state and the next sweep tries again.
+          this.#ports.logger.debug({ job: claim.identity.jobId, err: messageOf(error) }, 'sweep failed')
+        })
+        .finally(() => this.#running.delete(step))
+      this.#running.add(step)
     }
   }
 

@@ -3,6 +3,7 @@ import type { Backend } from '../backend/backend.ts'
 import type { Config } from '../config/config.ts'
 import type { Listener } from '../db/listener.ts'
 import type { Dispatch } from '../dispatch/dispatch.ts'
+import type { DaemonError } from '../errors.ts'
 import type { ClaimBook } from '../jobs/claim-book.ts'
 import { LEASED } from '../jobs/claim-record.ts'
 import type { Presence } from '../presence/presence.ts'
@@ -32,6 +33,7 @@ export interface StatusSources {
   wanted(): boolean
   draining(): boolean
   endpointFault(): string | null
+  worktreesFault(): DaemonError | null
   fileFaults(): readonly string[]
 }
 
@@ -65,6 +67,7 @@ export async function collectStatus(from: StatusSources): Promise<StatusReport> 
         .map((entry) => ({ jobId: entry.job_id, reason: entry.reason ?? 'unknown' })),
       files: from.fileFaults(),
       endpoint: from.endpointFault(),
+      worktrees: from.worktreesFault(),
     }),
     daemon: {
       version: VERSION,

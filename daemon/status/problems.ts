@@ -18,6 +18,8 @@ export interface ProblemInputs {
   /** Faults in files that a person wrote or that cannot be read. */
   readonly files: readonly string[]
   readonly endpoint: string | null
+  /** Why the worktree directory cannot be used. */
+  readonly worktrees: DaemonError | null
 }
 
 /** A reader takes a worker for gone after this long (contract 3), ms. */
@@ -52,6 +54,10 @@ export function problems(inputs: ProblemInputs): Problem[] {
       remedy:
         'Free some space (`scrum4me-daemon worktrees` lists what is there) or lower SCRUM4ME_MIN_FREE_DISK_BYTES.',
     })
+  }
+  if (inputs.worktrees !== null) {
+    const { code, message, remedy } = inputs.worktrees
+    found.push({ code, message, remedy })
   }
   for (const jobId of inputs.spooled) {
     found.push({

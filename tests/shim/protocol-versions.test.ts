@@ -26,32 +26,31 @@ class AskFor extends StdioClientTransport {
   }
 }
 
-test.each([...MCP_VERSIONS])(
-  'the official client works with protocol %s, down to the daemon',
-  async (version) => {
-    const paths = await tempHome()
-    const { endpoint, calls } = testEndpoint(paths)
-    await endpoint.start()
-    onTestFinished(() => endpoint.stop())
-    const client = new Client({ name: 'old', version: '0' })
-    const transport = new AskFor({
-      command: process.execPath,
-      args: [shim.file],
-      env: { PATH: process.env.PATH ?? '', SCRUM4ME_HOME: paths.home },
-    })
-    transport.version = version
-    await client.connect(transport)
-    onTestFinished(() => client.close())
-    expect(transport.negotiated).toBe(version)
-    await client.ping()
-    expect((await client.listTools()).tools.length).toBeGreaterThan(0)
-    expect((await client.listPrompts()).prompts).toBeDefined()
-    expect(await client.callTool({ name: 'echo', arguments: { version } })).toMatchObject({
-      content: [{ type: 'text', text: JSON.stringify({ version }) }],
-    })
-    expect(calls).toHaveLength(1)
-  },
-)
+test.each([
+  ...MCP_VERSIONS,
+])('the official client works with protocol %s, down to the daemon', async (version) => {
+  const paths = await tempHome()
+  const { endpoint, calls } = testEndpoint(paths)
+  await endpoint.start()
+  onTestFinished(() => endpoint.stop())
+  const client = new Client({ name: 'old', version: '0' })
+  const transport = new AskFor({
+    command: process.execPath,
+    args: [shim.file],
+    env: { PATH: process.env.PATH ?? '', SCRUM4ME_HOME: paths.home },
+  })
+  transport.version = version
+  await client.connect(transport)
+  onTestFinished(() => client.close())
+  expect(transport.negotiated).toBe(version)
+  await client.ping()
+  expect((await client.listTools()).tools.length).toBeGreaterThan(0)
+  expect((await client.listPrompts()).prompts).toBeDefined()
+  expect(await client.callTool({ name: 'echo', arguments: { version } })).toMatchObject({
+    content: [{ type: 'text', text: JSON.stringify({ version }) }],
+  })
+  expect(calls).toHaveLength(1)
+})
 
 test('an unknown version is answered with the newest, and ours are all known to the SDK', async () => {
   const session = new ShimSession(shim.file, { SCRUM4ME_HOME: '/nowhere' })
