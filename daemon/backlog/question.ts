@@ -5,8 +5,6 @@
  * Nobody writes `expired` on time: a row that is open past `expires_at` reads as expired everywhere,
  * and the asker's next question writes it down.
  */
-export const QUESTION_STATUSES = ['open', 'answered', 'cancelled', 'expired'] as const
-
 export const QUESTION_HOURS = 24
 
 export interface Question {

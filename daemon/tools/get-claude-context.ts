@@ -28,6 +28,8 @@ const story = z.object({
   tasks: z.array(task).describe('Its tasks in the order to work in.'),
 })
 
+const MAX_TODOS = 100
+
 export const getClaudeContext = defineTool({
   name: 'get_claude_context',
   title: 'Get the context to work in',
@@ -73,20 +75,23 @@ export const getClaudeContext = defineTool({
   async call({ product_id }, context) {
     const backlog = await context.backlog()
     const { product, sprint, story } = await claudeContext(backlog, product_id)
-    const todos = context.missingTables.has('todos') ? [] : await openTodos(backlog, product.id)
+    const { todos, total } = context.missingTables.has('todos')
+      ? { todos: [], total: 0 }
+      : await openTodos(backlog, product.id, MAX_TODOS)
     const tasks = takeWithin(story?.tasks ?? [], 20_000)
-    const shownTodos = takeWithin(
+    const shown = takeWithin(
       todos.map((todo) => ({ ...todo, created_at: todo.created_at.toISOString() })),
       8_000,
     )
+    const todosLeft = total - shown.kept.length
     return {
       product,
       active_sprint: sprint,
       next_story: story === null ? null : { ...story, tasks: tasks.kept },
-      open_todos: shownTodos.kept,
+      open_todos: shown.kept,
       ...omit(
-        tasks.left + shownTodos.left,
-        `${tasks.left} tasks and ${shownTodos.left} todos are left out; call again when the first ones are done, or see the web app.`,
+        tasks.left + todosLeft,
+        `${tasks.left} tasks and ${todosLeft} todos are left out; call again when the first ones are done, or see the web app.`,
       ),
     }
   },

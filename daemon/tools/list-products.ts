@@ -4,6 +4,9 @@ import { omit, omitted } from './omitted.ts'
 import { takeWithin } from './shrink.ts'
 import { defineTool } from './tool.ts'
 
+/** More would not fit an answer. */
+const MAX_PRODUCTS = 200
+
 export const listProducts = defineTool({
   name: 'list_products',
   title: 'List products',
@@ -28,10 +31,14 @@ export const listProducts = defineTool({
     omitted,
   }),
   async call(_input, context) {
-    const { kept, left } = takeWithin(await list(await context.backlog()))
+    const { products, total } = await list(await context.backlog(), MAX_PRODUCTS)
+    const { kept } = takeWithin(products)
     return {
       products: kept,
-      ...omit(left, 'get_claude_context shows any product by its id; archived products are not listed.'),
+      ...omit(
+        total - kept.length,
+        'get_claude_context shows any product by its id; archived products are not listed.',
+      ),
     }
   },
 })

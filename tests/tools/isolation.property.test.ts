@@ -7,7 +7,7 @@ import { type Agent, type Json, textOf, type Workbench, workbench } from './work
  * Two users and a demo user call tools at random, with ids of their own, of each other, of a shared product and
  * made up. Whatever they do: nobody is shown anything of a product that is not theirs, and no row of it changes.
  */
-const RUNS = process.env.SCRUM4ME_TEST_LONG === '1' ? 200 : 12
+const RUNS = process.env.SCRUM4ME_TEST_LONG === '1' ? 200 : 8
 const CALLS = 40
 
 let bench: Workbench

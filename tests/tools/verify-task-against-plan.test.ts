@@ -138,7 +138,7 @@ test('odd file names, a binary file, and a link that leads outside', async () =>
   expect(answer.criteria).toMatchObject([{ met: false }, { met: true }])
 })
 
-test('hooks, external diff, text conversion and fsmonitor of the repository do not run', async () => {
+test('hooks, filters, external diff, text conversion and fsmonitor of the repository do not run', async () => {
   const held = await hold('src/a.ts')
   const canary = join(repository.root, 'canary')
   const evil = `sh -c 'touch ${canary}'`
@@ -148,14 +148,20 @@ test('hooks, external diff, text conversion and fsmonitor of the repository do n
     ['diff.evil.command', evil],
     ['core.fsmonitor', evil],
     ['core.pager', evil],
+    ['filter.evil.clean', evil],
+    ['filter.evil.process', evil],
   ] as const) {
     await repository.git(held.path, 'config', key, value)
   }
-  await repository.write(held.path, { '.gitattributes': '* diff=evil\n', 'src/a.ts': 'x\n' })
-  await repository.git(held.path, '-c', 'core.fsmonitor=false', 'add', '-A')
-  await repository.git(held.path, '-c', 'core.fsmonitor=false', 'commit', '-qm', 'x')
+  const safe = ['-c', 'core.fsmonitor=false', '-c', 'filter.evil.clean=', '-c', 'filter.evil.process=']
+  await repository.write(held.path, { '.gitattributes': '* diff=evil filter=evil\n', 'src/a.ts': 'x\n' })
+  await repository.git(held.path, ...safe, 'add', '-A')
+  await repository.git(held.path, ...safe, 'commit', '-qm', 'x')
+  // In the same moment and of the same size: git must compare contents, which is where a filter would run.
+  await repository.git(held.path, ...safe, 'add', '-A')
+  await repository.write(held.path, { 'src/a.ts': 'y\n', 'README.md': 'hallo\n' })
   await rm(canary, { force: true })
-  await verify(held.taskId)
+  for (let i = 0; i < 3; i += 1) await verify(held.taskId)
   await expect(rename(canary, canary)).rejects.toMatchObject({ code: 'ENOENT' })
 })
 

@@ -2,6 +2,7 @@ import { AddedText } from './added-text.ts'
 import type { Git } from './git.ts'
 import { parseChangedFiles, parseCounts } from './parse-diff.ts'
 import { blobId, readFile } from './read-file.ts'
+import { withoutFilters } from './without-filters.ts'
 
 export interface ChangedFile {
   readonly path: string
@@ -31,13 +32,23 @@ const MAX_COMPARED = 300
 
 /**
  * Reads the work between `base` (a commit id) and the state of the directory. Plumbing commands only:
- * they run no diff driver and no text conversion, and write nothing, not even the index.
+ * they run no diff driver, no text conversion and no filter, and write nothing, not even the index.
  */
-export async function readWork(git: Git, directory: string, base: string): Promise<Work> {
+export async function readWork(plain: Git, directory: string, base: string): Promise<Work> {
   const limits: string[] = []
+  const git = await withoutFilters(plain, directory)
   const top = (await git(directory, ['rev-parse', '--show-toplevel'])).replace(/\n$/, '')
   const from = await mergeBase(git, top, base, limits)
-  const log = await git(top, ['log', '-z', '--format=%H %s', '-n', `${MAX_COMMITS}`, `${from}..HEAD`, '--'])
+  const log = await git(top, [
+    'log',
+    '-z',
+    '--no-show-signature',
+    '--format=%H %s',
+    '-n',
+    `${MAX_COMMITS}`,
+    `${from}..HEAD`,
+    '--',
+  ])
   const count = await git(top, ['rev-list', '--count', `${from}..HEAD`, '--'])
   const counts = parseCounts(
     await git(top, ['diff-tree', '-r', '--numstat', '-z', '--no-renames', from, 'HEAD', '--']),
