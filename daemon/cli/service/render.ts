@@ -12,10 +12,11 @@ import { commandWord, fill, readTemplate, unitWord, xmlText } from './template.t
 
 const VERSION_DEADLINE_MS = 5_000
 
-type Rendered = Pick<Invocation, 'env' | 'paths'>
+/** `main`: the bin to execute; default: this package's. */
+type Rendered = Pick<Invocation, 'env' | 'paths'> & { readonly main?: string }
 
-export async function renderUserUnit({ env, paths }: Rendered): Promise<string> {
-  const values = await programs(env)
+export async function renderUserUnit({ env, paths, main }: Rendered): Promise<string> {
+  const values = await programs(env, main)
   return fill(await unitTemplate('systemd/scrum4me-daemon.service', env), {
     NODE: commandWord(values.node),
     MAIN: commandWord(values.main),
@@ -24,8 +25,8 @@ export async function renderUserUnit({ env, paths }: Rendered): Promise<string> 
   })
 }
 
-export async function renderSystemUnit({ env, paths }: Rendered, user: string): Promise<string> {
-  const values = await programs(env)
+export async function renderSystemUnit({ env, paths, main }: Rendered, user: string): Promise<string> {
+  const values = await programs(env, main)
   const { config } = await loadConfig({ env, home: paths.home, redactor: new Redactor() })
   const clones = await new RepoRoots(config.repoRoots, config.agentConfigFile).known()
   const writable = new Set([
@@ -35,7 +36,9 @@ export async function renderSystemUnit({ env, paths }: Rendered, user: string): 
     dirname(config.agentConfigFile),
     ...[...clones.values()].map((root) => root.path),
   ])
-  const isSocketInTmp = paths.socket.startsWith('/tmp/') || paths.pgSocketDir.startsWith('/tmp/')
+  // A private /tmp would hide what must be shared with agents, or is itself needed, there.
+  const shared = [...writable, paths.socket, paths.pgSocketDir, values.main, values.node]
+  const isInTmp = shared.some((path) => /^(\/var)?\/tmp\//.test(path))
   return fill(await unitTemplate('systemd/scrum4me-daemon-system.service', env), {
     NODE: commandWord(values.node),
     MAIN: commandWord(values.main),
@@ -43,12 +46,12 @@ export async function renderSystemUnit({ env, paths }: Rendered, user: string): 
     PATH: unitWord(values.path),
     USER: user,
     WRITABLE: [...writable].map((path) => unitWord(`-${path}`)).join(' '),
-    PRIVATE_TMP: isSocketInTmp ? 'no' : 'yes',
+    PRIVATE_TMP: isInTmp ? 'no' : 'yes',
   })
 }
 
-export async function renderPlist({ env, paths }: Rendered): Promise<string> {
-  const values = await programs(env)
+export async function renderPlist({ env, paths, main }: Rendered): Promise<string> {
+  const values = await programs(env, main)
   return fill(await readTemplate('launchd/com.scrum4me.daemon.plist'), {
     LABEL: xmlText(launchdLabel(paths)),
     NODE: xmlText(values.node),
@@ -68,8 +71,11 @@ async function unitTemplate(name: string, env: NodeJS.ProcessEnv): Promise<strin
 }
 
 /** Absolute paths of node and our bin, and a PATH with which git, ssh and node are found. */
-async function programs(env: NodeJS.ProcessEnv): Promise<{ node: string; main: string; path: string }> {
-  const main = await realpath(mainFile())
+async function programs(
+  env: NodeJS.ProcessEnv,
+  bin = mainFile(),
+): Promise<{ node: string; main: string; path: string }> {
+  const main = await realpath(bin)
   if (main.includes('/_npx/')) {
     throw new DaemonError(
       'VALIDATION_ERROR',
