@@ -1,6 +1,7 @@
+import { chown, mkdir } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { createInterface } from 'node:readline/promises'
-import { DaemonError } from '../errors.ts'
+import { codeOf, DaemonError } from '../errors.ts'
 import { VERSION } from '../version.ts'
 import { EXIT } from './exit.ts'
 import { fetchStatus } from './fetch-status.ts'
@@ -8,9 +9,10 @@ import { readHolder } from './holder.ts'
 import type { Invocation } from './invocation.ts'
 import { mcpAddLine, shimCommand } from './mcp-config.ts'
 import { systemService, userService } from './service/find-service.ts'
+import { writablePaths } from './service/render.ts'
 import { runTool } from './service/run-tool.ts'
 import type { Service } from './service/service.ts'
-import { systemUser } from './service/system-user.ts'
+import { type SystemUser, systemUser } from './service/system-user.ts'
 import { untilStarted } from './start.ts'
 import { stopProcess } from './stop.ts'
 
@@ -26,7 +28,7 @@ export interface InstallOptions {
  */
 export async function install(invocation: Invocation, options: InstallOptions): Promise<number> {
   const { terminal } = invocation
-  const { service, whose } = await chosenService(invocation, options)
+  const { service, whose, user } = await chosenService(invocation, options)
   const text = await service.render()
   if (options.print) {
     terminal.err(`# ${service.file}`)
@@ -41,6 +43,7 @@ export async function install(invocation: Invocation, options: InstallOptions): 
       'Nothing was changed; give this one a home of its own name with --home, or uninstall the other.',
     )
   }
+  if (user !== undefined) await makeDirectories(user)
   await service.enable(text)
   terminal.out(`${verb(before, text)} ${service.file}`)
   if (service.scope === 'user') await bringUp(invocation, service, before === text)
@@ -58,7 +61,7 @@ export async function install(invocation: Invocation, options: InstallOptions): 
 async function chosenService(
   invocation: Invocation,
   options: InstallOptions,
-): Promise<{ service: Service; whose: Pick<Invocation, 'env' | 'paths'> }> {
+): Promise<{ service: Service; whose: Pick<Invocation, 'env' | 'paths'>; user?: SystemUser }> {
   if (!options.system) return { service: userService(invocation), whose: invocation }
   if (process.platform === 'darwin') {
     throw new DaemonError(
@@ -68,7 +71,20 @@ async function chosenService(
     )
   }
   const user = await systemUser(invocation, options.runAs, userInfo().username)
-  return { service: systemService(user, user.name), whose: user }
+  return { service: systemService(user, user.name), whose: user, user }
+}
+
+/** The unit may write only what is there when it starts, and may not make it. */
+async function makeDirectories(user: SystemUser): Promise<void> {
+  for (const path of (await writablePaths(user)).own) {
+    try {
+      await mkdir(path, { mode: 0o700 })
+    } catch (error) {
+      if (codeOf(error) === 'EEXIST') continue
+      throw error
+    }
+    await chown(path, user.uid, user.gid)
+  }
 }
 
 function verb(before: string | undefined, text: string): string {

@@ -1,5 +1,5 @@
-import { userInfo } from 'node:os'
 import { lstat, readdir, readFile, rm } from 'node:fs/promises'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { DaemonError } from '../errors.ts'
 import type { Paths } from '../paths.ts'

@@ -35,12 +35,23 @@ describe.skipIf(why !== undefined)('the hardened system unit under a real system
   const root = (...args: string[]) =>
     machine.run([process.execPath, MAIN, ...args], { PATH: env.PATH, HOME: '/root' })
 
+  async function healthy(): Promise<void> {
+    let last = ''
+    const look = async () => {
+      last = (await cli('status')).stdout
+      return last.includes(' healthy')
+    }
+    await until('healthy', look, 30_000).catch((error: unknown) => {
+      throw new Error(`${String(error)}\n${last}`)
+    })
+  }
+
   test('install --system runs it for the user, hardened, and it becomes healthy', async () => {
     expect(await root('install', '--system')).toMatchObject({ code: 1, stdout: '' })
     expect(await root('install', '--system', '--run-as', 'alice')).toMatchObject({ code: 0 })
     expect(await machine.property(UNIT, 'ActiveState')).toBe('active')
     expect(await machine.property(UNIT, 'User')).toBe('alice')
-    await until('healthy', async () => (await cli('status')).code === 0, 30_000)
+    await healthy()
     const security = await machine.run(['systemd-analyze', 'security', '--no-pager', '--threshold=20', UNIT])
     expect(security).toMatchObject({ code: 0 })
     // The user may look but not stop it: that is root's.
@@ -72,7 +83,7 @@ describe.skipIf(why !== undefined)('the hardened system unit under a real system
       }),
     )
     expect(await root('install', '--system', '--run-as', 'alice')).toMatchObject({ code: 0 })
-    await until('healthy', async () => (await cli('status')).code === 0, 30_000)
+    await healthy()
     const open = JSON.parse((await cli('doctor', '--json')).stdout)
     expect(open.checks.filter((check: { state: string }) => check.state === 'fail')).toEqual([])
 
@@ -90,7 +101,10 @@ describe.skipIf(why !== undefined)('the hardened system unit under a real system
       const task = await call('create_task', { story_id: story.id, title: 'T', priority: 1 })
       expect(await cli('enqueue', task.id)).toMatchObject({ code: 0 })
       const job = await call('wait_for_job', { wait_seconds: 20 })
-      expect(job).toMatchObject({ status: 'claimed', worktree_path: expect.stringMatching(/^\/home\/alice\//) })
+      expect(job).toMatchObject({
+        status: 'claimed',
+        worktree_path: expect.stringMatching(/^\/home\/alice\//),
+      })
       const { stdout } = await alice('git', '-C', job.worktree_path, 'branch', '--show-current')
       expect(stdout.trim()).toBe(job.branch_name)
       expect(await call('update_job_status', { job_id: job.job_id, status: 'skipped' })).toMatchObject({

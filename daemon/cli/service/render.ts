@@ -27,17 +27,16 @@ export async function renderUserUnit({ env, paths, main }: Rendered): Promise<st
 
 export async function renderSystemUnit({ env, paths, main }: Rendered, user: string): Promise<string> {
   const values = await programs(env, main)
-  const { config } = await loadConfig({ env, home: paths.home, redactor: new Redactor() })
-  const clones = await new RepoRoots(config.repoRoots, config.agentConfigFile).known()
-  const writable = new Set([
-    paths.home,
-    config.worktreeDir,
-    // Its file is replaced as a whole, so the directory is written; a leading dash: may be missing.
-    dirname(config.agentConfigFile),
-    ...[...clones.values()].map((root) => root.path),
-  ])
+  const writable = await writablePaths({ env, paths })
   // A private /tmp would hide what must be shared with agents, or is itself needed, there.
-  const shared = [...writable, paths.socket, paths.pgSocketDir, values.main, values.node]
+  const shared = [
+    ...writable.own,
+    ...writable.clones,
+    paths.socket,
+    paths.pgSocketDir,
+    values.main,
+    values.node,
+  ]
   const isInTmp = shared.some((path) => /^(\/var)?\/tmp\//.test(path))
   return fill(await unitTemplate('systemd/scrum4me-daemon-system.service', env), {
     NODE: commandWord(values.node),
@@ -45,9 +44,26 @@ export async function renderSystemUnit({ env, paths, main }: Rendered, user: str
     HOME: commandWord(paths.home),
     PATH: unitWord(values.path),
     USER: user,
-    WRITABLE: [...writable].map((path) => unitWord(`-${path}`)).join(' '),
+    WRITABLE: [
+      ...writable.own.map(unitWord),
+      // A clone may be gone or not mounted; that is no reason not to start.
+      ...writable.clones.map((path) => unitWord(`-${path}`)),
+    ].join(' '),
     PRIVATE_TMP: isInTmp ? 'no' : 'yes',
   })
+}
+
+/** What a hardened daemon writes: directories of its own, and the clones whose worktrees it makes. */
+export async function writablePaths({
+  env,
+  paths,
+}: Rendered): Promise<{ own: readonly string[]; clones: readonly string[] }> {
+  const { config } = await loadConfig({ env, home: paths.home, redactor: new Redactor() })
+  const clones = await new RepoRoots(config.repoRoots, config.agentConfigFile).known()
+  return {
+    own: [paths.home, config.worktreeDir],
+    clones: [...new Set([...clones.values()].map((root) => root.path))],
+  }
 }
 
 export async function renderPlist({ env, paths, main }: Rendered): Promise<string> {

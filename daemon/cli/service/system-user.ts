@@ -6,6 +6,8 @@ import { runTool } from './run-tool.ts'
 
 export interface SystemUser {
   readonly name: string
+  readonly uid: number
+  readonly gid: number
   /** Environment and paths as that user would have them. */
   readonly env: NodeJS.ProcessEnv
   readonly paths: Invocation['paths']
@@ -29,7 +31,7 @@ export async function systemUser(
     )
   }
   const { code, stdout } = await runTool('getent', ['passwd', name], env, 10_000)
-  const userHome = code === 0 ? stdout.trim().split(':')[5] : undefined
+  const [, , uid, gid, , userHome] = code === 0 ? stdout.trim().split(':') : []
   if (userHome === undefined || !userHome.startsWith('/')) {
     throw new DaemonError('NOT_FOUND', `There is no user ${name} here`, 'Nothing was installed.')
   }
@@ -37,6 +39,8 @@ export async function systemUser(
   const chosen = home === undefined ? standard : resolve(home)
   return {
     name,
+    uid: Number(uid),
+    gid: Number(gid),
     env: { PATH: env.PATH, HOME: userHome },
     paths: { ...resolvePaths({}, { home: chosen }), isDefaultHome: chosen === standard },
   }
