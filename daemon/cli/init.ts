@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { askRaw } from './ask-daemon.ts'
 import type { Invocation } from './invocation.ts'
+import { recordRoot } from './record-root.ts'
 import { Reply } from './reply.ts'
 import { printable } from './style.ts'
 
@@ -22,6 +23,7 @@ export async function init(
   }
   const reply = new Reply(await askRaw(invocation, 'init', params))
   const [id, name, root] = [reply.text('product_id'), reply.text('name'), reply.text('repo_root')]
+  await recordRoot(reply.text('agent_config'), id, root)
   if (options.json) terminal.out(JSON.stringify({ product_id: id, name, repo_root: root }, null, 2))
   else {
     terminal.out(`${reply.flag('created') ? 'Created' : 'Found'} product ${printable(name)} (${id})`)

@@ -1,14 +1,18 @@
+import { chown, mkdir } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { createInterface } from 'node:readline/promises'
-import { DaemonError } from '../errors.ts'
+import { codeOf, DaemonError } from '../errors.ts'
 import { VERSION } from '../version.ts'
+import { EXIT } from './exit.ts'
 import { fetchStatus } from './fetch-status.ts'
 import { readHolder } from './holder.ts'
 import type { Invocation } from './invocation.ts'
 import { mcpAddLine, shimCommand } from './mcp-config.ts'
-import { serviceFor } from './service/find-service.ts'
+import { systemService, userService } from './service/find-service.ts'
+import { writablePaths } from './service/render.ts'
 import { runTool } from './service/run-tool.ts'
 import type { Service } from './service/service.ts'
+import { type SystemUser, systemUser } from './service/system-user.ts'
 import { untilStarted } from './start.ts'
 import { stopProcess } from './stop.ts'
 
@@ -23,57 +27,84 @@ export interface InstallOptions {
  * is an upgrade: the running daemon finishes what is in flight, and sessions go on with the new one.
  */
 export async function install(invocation: Invocation, options: InstallOptions): Promise<number> {
-  const { terminal, paths } = invocation
-  const scope = options.system ? 'system' : 'user'
-  const service = serviceFor(invocation, scope, () => systemUser(invocation, options))
+  const { terminal } = invocation
+  const { service, whose, user } = await chosenService(invocation, options)
   const text = await service.render()
   if (options.print) {
     terminal.err(`# ${service.file}`)
     terminal.raw(text)
-    return 0
+    return EXIT.ok
   }
   const before = await service.installed()
+  if (before !== undefined && !service.isOurs(before)) {
+    throw new DaemonError(
+      'CONFLICT',
+      `${service.file} belongs to another installation`,
+      'Nothing was changed; give this one a home of its own name with --home, or uninstall the other.',
+    )
+  }
+  if (user !== undefined) await makeDirectories(user)
   await service.enable(text)
-  terminal.out(
-    before === undefined
-      ? `Installed ${service.file}`
-      : before === text
-        ? `Installed already: ${service.file}`
-        : `Updated ${service.file}`,
-  )
-  const report = await fetchStatus(paths)
-  const isCurrent =
-    before === text && report.daemon?.version === VERSION && report.daemon.supervisor === service.kind
-  if (!isCurrent) await replace(invocation, service)
-  const { daemon } = (await untilStarted(invocation)) ?? { daemon: null }
-  terminal.out(`Running as ${service.name}, pid ${daemon?.pid ?? 'unknown'}.`)
-  if (service.kind === 'systemd' && scope === 'user') await offerLinger(invocation)
+  terminal.out(`${verb(before, text)} ${service.file}`)
+  if (service.scope === 'user') await bringUp(invocation, service, before === text)
+  else if (before === text) await service.start()
+  // Root may not ask another user's daemon; SIGTERM drains it as well.
+  else await service.restart()
+  terminal.out(`Running as ${service.name}.`)
+  if (service.kind === 'systemd' && service.scope === 'user') await offerLinger(invocation)
   terminal.out('')
   terminal.out('For Claude Code:')
-  terminal.out(`  ${mcpAddLine(await shimCommand(invocation))}`)
-  return 0
+  terminal.out(`  ${mcpAddLine(await shimCommand(whose))}`)
+  return EXIT.ok
 }
 
-/** Whatever runs for this home ends in order; then the service's daemon starts. */
-async function replace(invocation: Invocation, service: Service): Promise<void> {
-  const holder = await readHolder(invocation.paths)
-  if (holder === undefined) await service.start()
-  else {
-    await stopProcess(invocation, holder, 'restart')
-    await service.restart()
+async function chosenService(
+  invocation: Invocation,
+  options: InstallOptions,
+): Promise<{ service: Service; whose: Pick<Invocation, 'env' | 'paths'>; user?: SystemUser }> {
+  if (!options.system) return { service: userService(invocation), whose: invocation }
+  if (process.platform === 'darwin') {
+    throw new DaemonError(
+      'VALIDATION_ERROR',
+      'There is no system service on macOS: the daemon belongs to a user',
+      'Leave --system out.',
+    )
+  }
+  const user = await systemUser(invocation, options.runAs, userInfo().username)
+  return { service: systemService(user, user.name), whose: user, user }
+}
+
+/** The unit may write only what is there when it starts, and may not make it. */
+async function makeDirectories(user: SystemUser): Promise<void> {
+  for (const path of (await writablePaths(user)).own) {
+    try {
+      await mkdir(path, { mode: 0o700 })
+    } catch (error) {
+      if (codeOf(error) === 'EEXIST') continue
+      throw error
+    }
+    await chown(path, user.uid, user.gid)
   }
 }
 
-function systemUser({ env }: Invocation, options: InstallOptions): string {
-  const user = options.runAs ?? env.SUDO_USER
-  if (user !== undefined && user !== 'root') return user
-  const own = userInfo().username
-  if (own !== 'root') return own
-  throw new DaemonError(
-    'VALIDATION_ERROR',
-    'A system service needs a user whose agents it serves; root is not a good one',
-    'Name the user: `scrum4me-daemon install --system --run-as <user> --home <that user’s home>/.scrum4me`.',
-  )
+function verb(before: string | undefined, text: string): string {
+  if (before === undefined) return 'Installed'
+  return before === text ? 'Installed already:' : 'Updated'
+}
+
+/** What runs for this home ends in order, unless it is what would be started; then the service's daemon starts. */
+async function bringUp(invocation: Invocation, service: Service, isSame: boolean): Promise<void> {
+  const { daemon } = await fetchStatus(invocation.paths)
+  const isCurrent = isSame && daemon?.version === VERSION && daemon.supervisor === service.kind
+  if (!isCurrent) {
+    const holder = await readHolder(invocation.paths)
+    if (holder === undefined) await service.start()
+    else {
+      await stopProcess(invocation, holder, 'restart')
+      await service.restart()
+    }
+  }
+  await untilStarted(invocation)
 }
 
 /** Without linger a user's manager ends with the last logout, and the daemon with it. */

@@ -248,9 +248,11 @@ export function buildProgram(environment: CliEnvironment, done: (code: number) =
   program
     .command('uninstall')
     .description('stop and remove the service; data stays')
+    .option('--system', 'the system service')
+    .option('--run-as <user>', 'with --system: the user whose agents it serves')
     .option('--purge', 'remove the home with all its data, too')
     .action(
-      act(async (on, options: { purge?: boolean }) =>
+      act(async (on, options: { system?: boolean; runAs?: string; purge?: boolean }) =>
         (await import('./uninstall.ts')).uninstall(on, options),
       ),
     )

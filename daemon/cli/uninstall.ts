@@ -1,21 +1,28 @@
 import { lstat, readdir, readFile, rm } from 'node:fs/promises'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { DaemonError } from '../errors.ts'
 import type { Paths } from '../paths.ts'
+import { EXIT } from './exit.ts'
 import { fetchStatus } from './fetch-status.ts'
 import { readHolder } from './holder.ts'
 import type { Invocation } from './invocation.ts'
-import { findService } from './service/find-service.ts'
+import { findService, systemService } from './service/find-service.ts'
+import type { Service } from './service/service.ts'
+import { systemUser } from './service/system-user.ts'
 import { stopProcess } from './stop.ts'
 
+export interface UninstallOptions {
+  readonly purge?: boolean
+  readonly system?: boolean
+  readonly runAs?: string
+}
+
 /** Stops and removes the service; data stays unless `purge`, which refuses while a job would be lost. */
-export async function uninstall(
-  invocation: Invocation,
-  options: { readonly purge?: boolean },
-): Promise<number> {
-  const { terminal, paths } = invocation
+export async function uninstall(invocation: Invocation, options: UninstallOptions): Promise<number> {
+  const { terminal } = invocation
+  const { service, paths } = await chosenService(invocation, options)
   if (options.purge) await refuseIfBusy(paths)
-  const service = await findService(invocation)
   if (service === undefined) terminal.out('No service of this home is installed.')
   else {
     await service.remove()
@@ -23,7 +30,7 @@ export async function uninstall(
   }
   if (!options.purge) {
     terminal.out(`Kept ${paths.home} with its data; \`uninstall --purge\` removes it too.`)
-    return 0
+    return EXIT.ok
   }
   const holder = await readHolder(paths)
   if (holder !== undefined) await stopProcess(invocation, holder, 'stop')
@@ -31,7 +38,27 @@ export async function uninstall(
     await rm(paths.home, { recursive: true, force: true })
     terminal.out(`Removed ${paths.home}. Worktrees and saved work in your clones were not touched.`)
   }
-  return 0
+  return EXIT.ok
+}
+
+/** As `install` chose it: root names the user whose system service it is. */
+async function chosenService(
+  invocation: Invocation,
+  options: UninstallOptions,
+): Promise<{ service: Service | undefined; paths: Paths }> {
+  if (!options.system) return { service: await findService(invocation), paths: invocation.paths }
+  if (options.purge) {
+    throw new DaemonError(
+      'VALIDATION_ERROR',
+      '--purge removes the home of the user who runs it',
+      'Uninstall first, then run `scrum4me-daemon uninstall --purge` as the user of the service.',
+    )
+  }
+  const user = await systemUser(invocation, options.runAs, userInfo().username)
+  const service = systemService(user, user.name)
+  const text = await service.installed()
+  const isOurs = text !== undefined && service.isOurs(text)
+  return { service: isOurs ? service : undefined, paths: user.paths }
 }
 
 /** Claims and reports live in the home; removing it in the middle of a job would lose them. */

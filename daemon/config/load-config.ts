@@ -35,7 +35,8 @@ const MAX_HEARTBEAT_SECONDS = 10
 export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   const paths = resolvePaths(options.env, { home: options.home })
   const file = await readEnvFile(paths.envFile)
-  const reader = new SettingsReader(options.env, file.values)
+  const userHome = options.env.HOME || homedir()
+  const reader = new SettingsReader(options.env, file.values, userHome)
   reader.faults.push(...file.faults)
   noteLocations(reader, paths, options, file.values)
   const config: Config = {
@@ -43,8 +44,8 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
     databaseUrl: databaseUrl(reader, 'DATABASE_URL', 'embedded PostgreSQL', options.redactor),
     directDatabaseUrl: databaseUrl(reader, 'DIRECT_DATABASE_URL', 'not set', options.redactor),
     token: token(reader, options.redactor),
-    worktreeDir: reader.path('SCRUM4ME_AGENT_WORKTREE_DIR', join(homedir(), '.scrum4me-agent-worktrees')),
-    agentConfigFile: reader.path('SCRUM4ME_AGENT_CONFIG', join(homedir(), '.scrum4me-agent-config.json')),
+    worktreeDir: reader.path('SCRUM4ME_AGENT_WORKTREE_DIR', join(userHome, '.scrum4me-agent-worktrees')),
+    agentConfigFile: reader.path('SCRUM4ME_AGENT_CONFIG', join(userHome, '.scrum4me-agent-config.json')),
     repoRoots: repoRoots(reader),
     logLevel: reader.oneOf('SCRUM4ME_LOG_LEVEL', LOG_LEVELS, 'info'),
     presence: reader.oneOf('SCRUM4ME_PRESENCE', ['daemon', 'sessions'], 'daemon'),

@@ -1,4 +1,3 @@
-import { homedir } from 'node:os'
 import { isAbsolute, join, normalize } from 'node:path'
 import type { ConfigFault } from './env-file.ts'
 
@@ -20,10 +19,12 @@ export class SettingsReader {
   readonly values: SettingValue[] = []
   readonly #env: NodeJS.ProcessEnv
   readonly #file: ReadonlyMap<string, string>
+  readonly #userHome: string
 
-  constructor(env: NodeJS.ProcessEnv, file: ReadonlyMap<string, string>) {
+  constructor(env: NodeJS.ProcessEnv, file: ReadonlyMap<string, string>, userHome: string) {
     this.#env = env
     this.#file = file
+    this.#userHome = userHome
   }
 
   /** An empty value is the same as none: shells and unit files leave such things behind. */
@@ -35,7 +36,7 @@ export class SettingsReader {
     return undefined
   }
 
-  /** Names set anywhere that begin with `prefix`, longest list first come first served. */
+  /** Names set anywhere that begin with `prefix`. */
   names(prefix: string): string[] {
     const all = new Set([...Object.keys(this.#env), ...this.#file.keys()])
     return [...all].filter((name) => name.startsWith(prefix) && name.length > prefix.length).sort()
@@ -98,7 +99,7 @@ export class SettingsReader {
 
   /** An absolute path, `~/` allowed; undefined and a fault otherwise. */
   absolute(name: string, text: string, source: SettingSource): string | undefined {
-    const path = text.startsWith('~/') ? join(homedir(), text.slice(2)) : text
+    const path = text.startsWith('~/') ? join(this.#userHome, text.slice(2)) : text
     if (!isAbsolute(path) || path.includes('\0') || Buffer.byteLength(path) > 4000) {
       this.fault(name, 'an absolute path', 'Write the whole path, beginning with / or ~/.')
       return undefined

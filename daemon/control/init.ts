@@ -6,7 +6,6 @@ import { DaemonError } from '../errors.ts'
 import { type Clone, findClone } from './clone.ts'
 import type { ControlMethod } from './control-method.ts'
 import { Params } from './params.ts'
-import { recordRoot } from './record-root.ts'
 
 const MAX_NAME = 200
 const DEFINITION_OF_DONE = 'The acceptance criteria are met, tests pass, and the work is committed.'
@@ -17,9 +16,10 @@ interface ProductRow {
 }
 
 /**
- * `{ path, name? }` → `{ product_id, name, repo_root, created }`. Makes the repository at `path` a product
- * and records its root. Idempotent: the product recorded for this root is taken again, else the one of
- * that name, else a new one is made.
+ * `{ path, name? }` → `{ product_id, name, repo_root, created, agent_config }`. Makes the repository at `path`
+ * a product. Idempotent: the product recorded for this root is taken again, else the one of that name, else
+ * a new one is made. The caller records the root in its user's file `agent_config`: under a hardened unit
+ * the daemon may not write there.
  */
 export const initMethod: ControlMethod = {
   name: 'init',
@@ -32,12 +32,12 @@ export const initMethod: ControlMethod = {
     const found =
       (await findRecorded(backlog, recorded, name)) ?? (await findNamed(backlog, name ?? nameOf(clone)))
     const product = found ?? (await create(backlog, name ?? nameOf(clone), clone))
-    await recordRoot(context.repoRoots.file, product.id, clone.root)
     return {
       product_id: product.id,
       name: product.name,
       repo_root: clone.root,
       created: found === undefined,
+      agent_config: context.repoRoots.file,
     }
   },
 }

@@ -17,6 +17,7 @@ import { fileURLToPath } from 'node:url'
 import { until } from '../support/until.ts'
 
 const BOOT = fileURLToPath(new URL('machine-boot.sh', import.meta.url))
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const SYSTEMD = '/lib/systemd/systemd'
 const TARGETS = [
   'basic',
@@ -90,7 +91,7 @@ export class Machine {
     const cgroup = join(root, `s4m-${process.pid}-${Date.now()}`)
     await mkdir(cgroup)
     const namespaces = ['--pid', '--fork', '--kill-child', '--mount', '--uts', '--ipc', '--cgroup']
-    const enter = `echo $$ > ${cgroup}/cgroup.procs && exec unshare ${namespaces.join(' ')} sh ${BOOT} ${dir} multi-user.target`
+    const enter = `echo $$ > ${cgroup}/cgroup.procs && exec unshare ${namespaces.join(' ')} sh ${BOOT} ${dir} multi-user.target ${ROOT}`
     const child = spawn('sh', ['-c', enter], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env.PATH },
@@ -104,6 +105,11 @@ export class Machine {
   /** Runs a command inside, as root. */
   run(command: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Result> {
     return run('nsenter', ['-t', String(this.#init), '-a', '--', ...command], env)
+  }
+
+  /** The same as a command and its arguments, for whoever spawns it. */
+  async command(command: readonly string[]): Promise<{ command: string; args: string[] }> {
+    return { command: 'nsenter', args: ['-t', String(this.#init), '-a', '--', ...command] }
   }
 
   async systemctl(...args: string[]): Promise<string> {

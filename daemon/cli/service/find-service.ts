@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os'
 import type { Invocation } from '../invocation.ts'
 import { LaunchdService } from './launchd.ts'
 import { renderPlist, renderSystemUnit, renderUserUnit } from './render.ts'
@@ -6,27 +7,27 @@ import { SystemdService } from './systemd.ts'
 
 type For = Pick<Invocation, 'env' | 'paths'>
 
-/** The service this home would have on this machine, installed or not. */
-export function serviceFor(
-  invocation: For,
-  scope: 'user' | 'system',
-  systemUser: () => string,
-  platform: NodeJS.Platform = process.platform,
-): Service {
+/** This user's service, installed or not. */
+export function userService(invocation: For, platform: NodeJS.Platform = process.platform): Service {
   if (platform === 'darwin') return new LaunchdService(invocation, () => renderPlist(invocation))
+  return new SystemdService(invocation, { scope: 'user', render: () => renderUserUnit(invocation) })
+}
+
+/** The system's service for `user`, whose home and environment `invocation` carries; installed or not. */
+export function systemService(invocation: For, user: string): Service {
   return new SystemdService(invocation, {
-    scope,
-    render: () =>
-      scope === 'system' ? renderSystemUnit(invocation, systemUser()) : renderUserUnit(invocation),
+    scope: 'system',
+    render: () => renderSystemUnit(invocation, user),
   })
 }
 
-/** The installed service of this home, or undefined. A system unit counts only if it is for this home. */
+/** The installed service of this home, or undefined. */
 export async function findService(invocation: For): Promise<Service | undefined> {
-  for (const scope of process.platform === 'darwin' ? (['user'] as const) : (['user', 'system'] as const)) {
-    const service = serviceFor(invocation, scope, () => process.env.USER ?? 'root')
+  const candidates = [userService(invocation)]
+  if (process.platform !== 'darwin') candidates.push(systemService(invocation, userInfo().username))
+  for (const service of candidates) {
     const text = await service.installed()
-    if (text?.includes(invocation.paths.home)) return service
+    if (text !== undefined && service.isOurs(text)) return service
   }
   return undefined
 }

@@ -6,6 +6,7 @@ import type { Invocation } from '../invocation.ts'
 import { runTool, type ToolResult } from './run-tool.ts'
 import type { Service } from './service.ts'
 import { launchdLabel } from './service-name.ts'
+import { xmlText } from './template.ts'
 
 /** A LaunchAgent of this user. Not tried on a Mac; see launchd/README.md. */
 export class LaunchdService implements Service {
@@ -16,17 +17,27 @@ export class LaunchdService implements Service {
   readonly render: () => Promise<string>
   readonly #env: NodeJS.ProcessEnv
   readonly #logDir: string
+  readonly #home: string
 
-  constructor({ env, paths }: Pick<Invocation, 'env' | 'paths'>, render: () => Promise<string>) {
+  constructor(
+    { env, paths }: Pick<Invocation, 'env' | 'paths'>,
+    render: () => Promise<string>,
+    directory = join(homedir(), 'Library', 'LaunchAgents'),
+  ) {
     this.name = launchdLabel(paths)
-    this.file = join(homedir(), 'Library', 'LaunchAgents', `${this.name}.plist`)
+    this.file = join(directory, `${this.name}.plist`)
     this.render = render
     this.#env = env
     this.#logDir = paths.logDir
+    this.#home = paths.home
   }
 
   installed(): Promise<string | undefined> {
     return readFile(this.file, 'utf8').catch(() => undefined)
+  }
+
+  isOurs(text: string): boolean {
+    return text.includes(`<string>${xmlText(this.#home)}</string>`)
   }
 
   async enable(text: string): Promise<void> {

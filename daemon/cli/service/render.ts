@@ -12,10 +12,11 @@ import { commandWord, fill, readTemplate, unitWord, xmlText } from './template.t
 
 const VERSION_DEADLINE_MS = 5_000
 
-type Rendered = Pick<Invocation, 'env' | 'paths'>
+/** `main`: the bin to execute; default: this package's. */
+type Rendered = Pick<Invocation, 'env' | 'paths'> & { readonly main?: string }
 
-export async function renderUserUnit({ env, paths }: Rendered): Promise<string> {
-  const values = await programs(env)
+export async function renderUserUnit({ env, paths, main }: Rendered): Promise<string> {
+  const values = await programs(env, main)
   return fill(await unitTemplate('systemd/scrum4me-daemon.service', env), {
     NODE: commandWord(values.node),
     MAIN: commandWord(values.main),
@@ -24,31 +25,49 @@ export async function renderUserUnit({ env, paths }: Rendered): Promise<string> 
   })
 }
 
-export async function renderSystemUnit({ env, paths }: Rendered, user: string): Promise<string> {
-  const values = await programs(env)
-  const { config } = await loadConfig({ env, home: paths.home, redactor: new Redactor() })
-  const clones = await new RepoRoots(config.repoRoots, config.agentConfigFile).known()
-  const writable = new Set([
-    paths.home,
-    config.worktreeDir,
-    // Its file is replaced as a whole, so the directory is written; a leading dash: may be missing.
-    dirname(config.agentConfigFile),
-    ...[...clones.values()].map((root) => root.path),
-  ])
-  const isSocketInTmp = paths.socket.startsWith('/tmp/') || paths.pgSocketDir.startsWith('/tmp/')
+export async function renderSystemUnit({ env, paths, main }: Rendered, user: string): Promise<string> {
+  const values = await programs(env, main)
+  const writable = await writablePaths({ env, paths })
+  // A private /tmp would hide what must be shared with agents, or is itself needed, there.
+  const shared = [
+    ...writable.own,
+    ...writable.clones,
+    paths.socket,
+    paths.pgSocketDir,
+    values.main,
+    values.node,
+  ]
+  const isInTmp = shared.some((path) => /^(\/var)?\/tmp\//.test(path))
   return fill(await unitTemplate('systemd/scrum4me-daemon-system.service', env), {
     NODE: commandWord(values.node),
     MAIN: commandWord(values.main),
     HOME: commandWord(paths.home),
     PATH: unitWord(values.path),
     USER: user,
-    WRITABLE: [...writable].map((path) => unitWord(`-${path}`)).join(' '),
-    PRIVATE_TMP: isSocketInTmp ? 'no' : 'yes',
+    WRITABLE: [
+      ...writable.own.map(unitWord),
+      // A clone may be gone or not mounted; that is no reason not to start.
+      ...writable.clones.map((path) => unitWord(`-${path}`)),
+    ].join(' '),
+    PRIVATE_TMP: isInTmp ? 'no' : 'yes',
   })
 }
 
-export async function renderPlist({ env, paths }: Rendered): Promise<string> {
-  const values = await programs(env)
+/** What a hardened daemon writes: directories of its own, and the clones whose worktrees it makes. */
+export async function writablePaths({
+  env,
+  paths,
+}: Rendered): Promise<{ own: readonly string[]; clones: readonly string[] }> {
+  const { config } = await loadConfig({ env, home: paths.home, redactor: new Redactor() })
+  const clones = await new RepoRoots(config.repoRoots, config.agentConfigFile).known()
+  return {
+    own: [paths.home, config.worktreeDir],
+    clones: [...new Set([...clones.values()].map((root) => root.path))],
+  }
+}
+
+export async function renderPlist({ env, paths, main }: Rendered): Promise<string> {
+  const values = await programs(env, main)
   return fill(await readTemplate('launchd/com.scrum4me.daemon.plist'), {
     LABEL: xmlText(launchdLabel(paths)),
     NODE: xmlText(values.node),
@@ -68,8 +87,11 @@ async function unitTemplate(name: string, env: NodeJS.ProcessEnv): Promise<strin
 }
 
 /** Absolute paths of node and our bin, and a PATH with which git, ssh and node are found. */
-async function programs(env: NodeJS.ProcessEnv): Promise<{ node: string; main: string; path: string }> {
-  const main = await realpath(mainFile())
+async function programs(
+  env: NodeJS.ProcessEnv,
+  bin = mainFile(),
+): Promise<{ node: string; main: string; path: string }> {
+  const main = await realpath(bin)
   if (main.includes('/_npx/')) {
     throw new DaemonError(
       'VALIDATION_ERROR',

@@ -8,6 +8,8 @@ export interface Service {
   readonly file: string
   /** Its text as this installation renders it, with absolute paths. */
   render(): Promise<string>
+  /** Whether an installed text is of this home; another may have the same name. */
+  isOurs(text: string): boolean
   /** The text that is installed, or undefined. */
   installed(): Promise<string | undefined>
   /** Writes the text and makes it start at boot or login; does not start it. */

@@ -5,6 +5,7 @@ import type { Invocation } from '../invocation.ts'
 import { runTool, type ToolResult } from './run-tool.ts'
 import type { Service } from './service.ts'
 import { unitName } from './service-name.ts'
+import { commandWord } from './template.ts'
 
 export interface SystemdOptions {
   readonly scope: 'user' | 'system'
@@ -21,6 +22,7 @@ export class SystemdService implements Service {
   readonly file: string
   readonly render: () => Promise<string>
   readonly #env: NodeJS.ProcessEnv
+  readonly #home: string
 
   constructor({ env, paths }: Pick<Invocation, 'env' | 'paths'>, options: SystemdOptions) {
     this.name = unitName(paths)
@@ -28,10 +30,15 @@ export class SystemdService implements Service {
     this.render = options.render
     this.file = join(options.scope === 'system' ? SYSTEM_DIRECTORY : userDirectory(env), this.name)
     this.#env = withRuntimeDirectory(env)
+    this.#home = paths.home
   }
 
   installed(): Promise<string | undefined> {
     return readFile(this.file, 'utf8').catch(() => undefined)
+  }
+
+  isOurs(text: string): boolean {
+    return text.includes(` run --home ${commandWord(this.#home)}\n`)
   }
 
   async enable(text: string): Promise<void> {
@@ -97,10 +104,13 @@ export class SystemdService implements Service {
   async #must(args: readonly string[]): Promise<void> {
     const { code, stderr } = await this.#systemctl(args)
     if (code === 0) return
+    const needsRoot = this.scope === 'system' && process.getuid?.() !== 0
     throw new DaemonError(
-      'INTERNAL',
+      needsRoot ? 'PERMISSION_DENIED' : 'INTERNAL',
       `systemctl ${args.join(' ')} failed: ${stderr.trim() || `exit ${code}`}`,
-      '`scrum4me-daemon logs` shows what the daemon said.',
+      needsRoot
+        ? `The service is the system’s: \`sudo systemctl ${args.join(' ')}\`.`
+        : '`scrum4me-daemon logs` shows what the daemon said.',
     )
   }
 

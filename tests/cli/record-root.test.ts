@@ -3,7 +3,7 @@ import { lstat, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { recordRoot } from '../../daemon/control/record-root.ts'
+import { recordRoot } from '../../daemon/cli/record-root.ts'
 
 let directory: string
 let file: string
@@ -43,7 +43,7 @@ test('a link stays a link', async () => {
 
 test('concurrent writers of several processes lose nothing, and leave no drafts', async () => {
   const script = join(directory, 'writer.mjs')
-  const module = new URL('../../dist/daemon/control/record-root.js', import.meta.url).href
+  const module = new URL('../../dist/daemon/cli/record-root.js', import.meta.url).href
   await writeFile(
     script,
     `const { recordRoot } = await import(${JSON.stringify(module)})

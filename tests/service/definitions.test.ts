@@ -1,0 +1,180 @@
+import { execFile } from 'node:child_process'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { LaunchdService } from '../../daemon/cli/service/launchd.ts'
+import { renderPlist, renderSystemUnit, renderUserUnit } from '../../daemon/cli/service/render.ts'
+import { launchdLabel, unitName } from '../../daemon/cli/service/service-name.ts'
+import { fill } from '../../daemon/cli/service/template.ts'
+import { resolvePaths } from '../../daemon/paths.ts'
+import { MAIN } from '../support/installation.ts'
+
+let directory: string
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 's4m-units-'))
+})
+afterAll(() => rm(directory, { recursive: true, force: true }))
+
+function run(command: string, ...args: string[]): Promise<{ code: number | 'missing'; output: string }> {
+  return new Promise((resolve) => {
+    execFile(command, args, { env: { PATH: process.env.PATH, LC_ALL: 'C' } }, (error, stdout, stderr) => {
+      const code = error === null ? 0 : error.code === 'ENOENT' ? 'missing' : Number(error.code)
+      resolve({ code, output: stdout + stderr })
+    })
+  })
+}
+
+const analyze = (await run('systemd-analyze', '--version')).code
+if (analyze === 'missing') console.log('systemd-analyze is not here: units are rendered but not verified')
+const python = (await run('python3', '-c', 'import plistlib')).code
+if (python !== 0) console.log('python3 with plistlib is not here: the property list is not parsed')
+
+/** A home whose name needs every kind of quoting. */
+const hard = () => {
+  const home = join(directory, 'my home 100% "$HOME" <&>')
+  return {
+    env: { PATH: process.env.PATH, HOME: directory, XDG_CONFIG_HOME: join(directory, 'config') },
+    paths: resolvePaths({}, { home }),
+    main: MAIN,
+  }
+}
+const plain = () => ({ ...hard(), paths: resolvePaths({}, { home: join(directory, 'plain') }) })
+
+async function verified(name: string, text: string): Promise<string> {
+  const file = join(directory, name)
+  await writeFile(file, text)
+  const { output } = await run('systemd-analyze', '--man=no', 'verify', file)
+  // An older systemd names the two settings it does not know; what it knows must be right.
+  return output
+    .split('\n')
+    .filter((line) => line.includes(file) && !/RestartSteps|RestartMaxDelaySec/.test(line))
+    .join('\n')
+}
+
+describe('names', () => {
+  test('the default home has the plain name, others one of their own, always the same', () => {
+    const standard = { home: '/home/u/.scrum4me', isDefaultHome: true }
+    expect([unitName(standard), launchdLabel(standard)]).toEqual([
+      'scrum4me-daemon.service',
+      'com.scrum4me.daemon',
+    ])
+    const work = { home: '/home/u/.scrum4me-work', isDefaultHome: false }
+    expect(unitName(work)).toMatch(/^scrum4me-daemon@scrum4me-work-[0-9a-f]{6}\.service$/)
+    expect(unitName(work)).toBe(unitName({ ...work }))
+    expect(unitName(work)).not.toBe(unitName({ ...work, home: '/srv/.scrum4me-work' }))
+    expect(launchdLabel(work)).toMatch(/^com\.scrum4me\.daemon\.scrum4me-work-[0-9a-f]{6}$/)
+  })
+
+  test('a name without a value is found out', () => {
+    expect(() => fill('x @NOPE@', {})).toThrow('@NOPE@')
+  })
+})
+
+describe.skipIf(analyze === 'missing')('systemd', () => {
+  test('the user unit passes verify without a word, with a home that needs quoting, too', async () => {
+    expect(await verified('user.service', await renderUserUnit(plain()))).toBe('')
+    const text = await renderUserUnit(hard())
+    expect(text).not.toMatch(/@[A-Z_]+@(?<!@NAMES@)/)
+    expect(await verified('hard.service', text)).toBe('')
+    const exec = text.split('\n').find((line) => line.startsWith('ExecStart='))
+    expect(exec).toMatch(/^ExecStart=\/\S+ \/\S+main\.js run --home "/)
+    expect(exec).toContain('100%% \\"$$HOME\\"')
+  })
+
+  test('the system unit passes verify, and its exposure is at most 2.0', async () => {
+    const text = await renderSystemUnit(plain(), 'daemon')
+    expect(await verified('system.service', text)).toBe('')
+    const file = join(directory, 'system.service')
+    const { code, output } = await run(
+      'systemd-analyze',
+      'security',
+      '--offline=true',
+      '--threshold=20',
+      '--no-pager',
+      file,
+    )
+    expect(output).toMatch(/Overall exposure level/)
+    expect(code).toBe(0)
+  })
+
+  test('what the system unit may write is the home, the worktrees and every known clone', async () => {
+    const config = join(directory, 'agent.json')
+    await writeFile(config, JSON.stringify({ repoRoots: { p: '/srv/clone one' } }))
+    const at = plain()
+    const env = {
+      ...at.env,
+      SCRUM4ME_AGENT_CONFIG: config,
+      SCRUM4ME_AGENT_WORKTREE_DIR: '/srv/trees',
+      SCRUM4ME_REPO_ROOT_q: '/srv/two',
+    }
+    const text = await renderSystemUnit({ ...at, env }, 'daemon')
+    const line = text.split('\n').find((one) => one.startsWith('ReadWritePaths='))
+    expect(line).toBe(`ReadWritePaths=${at.paths.home} /srv/trees -/srv/two "-/srv/clone one"`)
+  })
+})
+
+describe.skipIf(python !== 0)('launchd', () => {
+  test('the property list parses, and every value has its type', async () => {
+    const file = join(directory, 'x.plist')
+    await writeFile(file, await renderPlist(hard()))
+    const script = 'import json,plistlib,sys; print(json.dumps(plistlib.load(open(sys.argv[1],"rb"))))'
+    const { code, output } = await run('python3', '-c', script, file)
+    expect({ code, output }).toMatchObject({ code: 0 })
+    const { home } = hard().paths
+    expect(JSON.parse(output)).toEqual({
+      Label: launchdLabel(hard().paths),
+      ProgramArguments: [process.execPath, expect.stringMatching(/^\/.*main\.js$/), 'run', '--home', home],
+      EnvironmentVariables: { PATH: expect.stringMatching(/^\//) },
+      WorkingDirectory: '/',
+      Umask: 0o077,
+      RunAtLoad: true,
+      KeepAlive: true,
+      ThrottleInterval: 10,
+      ExitTimeOut: 30,
+      ProcessType: 'Background',
+      SoftResourceLimits: { NumberOfFiles: 4096 },
+      StandardOutPath: '/dev/null',
+      StandardErrorPath: join(home, 'logs', 'launchd.log'),
+    })
+  })
+})
+
+// There is no Mac here; what launchctl would be asked is shown by a stand-in that writes it down.
+describe('launchctl', () => {
+  test('install loads the agent once, start and stop are idempotent, remove leaves nothing', async () => {
+    const bin = join(directory, 'bin')
+    const log = join(directory, 'launchctl.log')
+    await mkdir(bin, { recursive: true })
+    await writeFile(
+      join(bin, 'launchctl'),
+      [
+        '#!/bin/sh',
+        `echo "$@" >> ${log}`,
+        `case "$1 $2" in "print gui/"*/*) test -f ${directory}/loaded;; "print gui/"*) exit 0;; esac || exit 113`,
+        `case "$1" in bootstrap) touch ${directory}/loaded;; bootout) rm ${directory}/loaded 2>/dev/null || exit 3;; esac`,
+      ].join('\n'),
+      { mode: 0o755 },
+    )
+    const at = { env: { PATH: `${bin}:/usr/bin:/bin`, HOME: directory }, paths: plain().paths, main: MAIN }
+    const service = new LaunchdService(at, () => renderPlist(at), join(directory, 'agents'))
+    const asked = async () => {
+      const lines = (await readFile(log, 'utf8')).trim().split('\n')
+      await writeFile(log, '')
+      return lines.map((line) => line.split(' ')[0]).filter((word) => word !== 'print')
+    }
+    await service.enable(await service.render())
+    await service.start()
+    expect(await asked()).toEqual(['bootout', 'enable', 'bootstrap'])
+    await service.start()
+    expect(await asked()).toEqual(['kickstart'])
+    await service.restart()
+    expect(await asked()).toEqual(['kickstart'])
+    await service.stop()
+    await service.stop()
+    await service.remove()
+    expect(await asked()).toEqual(['bootout', 'bootout', 'bootout'])
+    expect(await service.installed()).toBeUndefined()
+  })
+})
