@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 
@@ -58,6 +57,8 @@ function fitDirectory(path: string, home: string): string {
 
 /** Not os.tmpdir(): TMPDIR may differ between the daemon and an agent's environment. */
 function shortDirectory(of: string): string {
+  // Loaded only for the rare long path: crypto would be a tenth of an idle shim's memory.
+  const { createHash } = process.getBuiltinModule('node:crypto')
   const name = createHash('sha256').update(of).digest('hex').slice(0, 16)
   return join('/tmp', `scrum4me-${process.getuid?.() ?? 0}-${name}`)
 }

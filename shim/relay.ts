@@ -1,10 +1,16 @@
 import type { Goodbye, Welcome } from '../daemon/wire/hello.ts'
-import type { JsonRpcNotification, JsonRpcRequest, JsonRpcResponse } from '../daemon/wire/json-rpc.ts'
+import type {
+  JsonRpcNotification,
+  JsonRpcRequest,
+  JsonRpcResponse,
+  RequestId,
+} from '../daemon/wire/json-rpc.ts'
 import { isNotification, isRecord, isRequest, isRequestId, isResponse } from '../daemon/wire/json-rpc.ts'
 import { MCP_VERSIONS } from '../daemon/wire/mcp-versions.ts'
 import { MAX_FRAME_BYTES } from '../daemon/wire/protocol.ts'
 import { errorLine, failureLine, resultLine } from './answer.ts'
 import { type Failure, PendingCalls } from './pending-calls.ts'
+import { resultId } from './result-id.ts'
 import { staticAnswers } from './static-answers.ts'
 
 /** A frame's size less its envelope, bytes. */
@@ -181,6 +187,11 @@ export class Relay implements UpstreamEvents {
   }
 
   received(json: string): void {
+    const answered = resultId(json)
+    if (answered !== undefined) {
+      this.#answered(answered, json)
+      return
+    }
     let message: unknown
     try {
       message = JSON.parse(json)
@@ -188,8 +199,7 @@ export class Relay implements UpstreamEvents {
       return
     }
     if (isResponse(message)) {
-      // Answers to our own requests, and answers that come after ours or after a cancellation, are for nobody.
-      if (message.id !== undefined && this.#calls.forget(message.id)) this.#options.write(json)
+      if (message.id !== undefined) this.#answered(message.id, json)
     } else if (isRequest(message)) {
       this.#options.write(JSON.stringify({ ...message, id: this.#join(message.id) }))
     } else if (isNotification(message)) {
@@ -200,6 +210,11 @@ export class Relay implements UpstreamEvents {
         this.#options.write(JSON.stringify({ ...message, params }))
       }
     }
+  }
+
+  /** Answers to our own requests, and answers that come after ours or after a cancellation, are for nobody. */
+  #answered(id: RequestId, json: string): void {
+    if (this.#calls.forget(id)) this.#options.write(json)
   }
 
   goodbye(goodbye: Goodbye): void {

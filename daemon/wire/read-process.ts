@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 
 export interface ProcessInfo {
@@ -38,9 +37,11 @@ async function readProc(pid: number): Promise<ProcessInfo | null> {
   }
 }
 
-function readPs(pid: number): Promise<ProcessInfo | null> {
+async function readPs(pid: number): Promise<ProcessInfo | null> {
+  // Not loaded where /proc is: every shim would pay for it.
+  const { execFile } = await import('node:child_process')
   const columns = 'stat=,ppid=,lstart=,command='
-  return new Promise((resolve) => {
+  return await new Promise((resolve) => {
     execFile(
       'ps',
       ['-o', columns, '-ww', '-p', String(pid)],
