@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 const LAYERS: readonly (readonly string[])[] = [
   ['daemon/main.ts'],
   ['daemon/cli'],
-  ['daemon/daemon.ts', 'daemon/services.ts'],
+  ['daemon/daemon.ts', 'daemon/services.ts', 'daemon/compose'],
   ['daemon/mcp', 'daemon/control'],
   ['daemon/tools'],
   ['daemon/status'],

@@ -8,6 +8,7 @@ import { JobBackoff } from './job-backoff.ts'
 import type { DispatchPorts } from './ports.ts'
 import { Preparer } from './preparer.ts'
 import { Reports } from './report.ts'
+import { ReportDelivery } from './report-delivery.ts'
 import { Sweeper } from './sweeper.ts'
 import { Waits } from './wait.ts'
 import { WaitQueue } from './waiter.ts'
@@ -23,6 +24,7 @@ export class Dispatch implements Service {
   readonly loop: ClaimLoop
   readonly waits: Waits
   readonly reports: Reports
+  readonly delivery: ReportDelivery
   readonly beats: Beats
   readonly #ports: DispatchPorts
   readonly #preparer: Preparer
@@ -37,8 +39,9 @@ export class Dispatch implements Service {
     this.#preparer.onFree(() => this.loop.nudge())
     this.#sweeper = new Sweeper(ports, () => this.loop.nudge())
     const told = (claim: ClaimRecord) => void this.#sweeper.told(claim)
+    this.delivery = new ReportDelivery(ports)
     this.waits = new Waits(ports, this.queue, this.loop, told)
-    this.reports = new Reports(ports, told)
+    this.reports = new Reports(ports, this.delivery, told)
     this.beats = new Beats(ports, this.loop, (claim) => {
       if (claim.owner === null || !claim.delivered) return
       const why =

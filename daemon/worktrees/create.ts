@@ -3,10 +3,12 @@ import { stopped, unlessAborted } from '../lock/unless-aborted.ts'
 import { freeBytes } from './disk.ts'
 import type { Engine } from './engine.ts'
 import type { Base } from './git/base.ts'
+import { checkOut } from './git/check-out.ts'
 import { GitError } from './git/git-error.ts'
-import { addWorktree, checkOut } from './git/linked-worktree.ts'
 import { createBranch } from './git/refs.ts'
+import { register } from './git/registration.ts'
 import { listWorktrees, onClone, openRepository, type Repository } from './git/repository.ts'
+import { refusal } from './git/safe-config.ts'
 import { heal } from './heal.ts'
 import type { JobRecord } from './job-record.ts'
 import { branchOf, checkJobId } from './layout.ts'
@@ -72,7 +74,6 @@ interface Making {
 
 async function make(engine: Engine, making: Making): Promise<JobRecord> {
   const { jobId, repository, path, base, request, signal } = making
-  const call = onClone(repository, signal)
   let record = await engine.lock.run(repository.commonDir, signal, async () => {
     const chosen = await chooseBranch(engine, repository, jobId, signal)
     const planned: JobRecord = {
@@ -95,16 +96,9 @@ async function make(engine: Engine, making: Making): Promise<JobRecord> {
     // Before git changes anything: whatever is half made after a crash is known by its record.
     await engine.records.put(planned)
     await makeBranch(engine, repository, chosen.branch, base.sha, signal)
-    const reason = markerText({ instanceId: engine.instanceId, kind: 'job', id: jobId })
-    await addWorktree(engine.git, repository, path, base.sha, reason, signal)
-    await engine.git.run(
-      { ...call, dir: path },
-      'symbolic-ref',
-      '-m',
-      'checkout: for a job',
-      'HEAD',
-      `refs/heads/${chosen.branch}`,
-    )
+    const lockReason = markerText({ instanceId: engine.instanceId, kind: 'job', id: jobId })
+    const wanted = { path, sha: base.sha, branch: chosen.branch, lockReason }
+    await register(engine.git, repository, wanted, signal)
     return planned
   })
   const warnings = await checkOut(engine.git, repository, path, { signal, sshAuthSock: request.sshAuthSock })
@@ -122,8 +116,9 @@ async function make(engine: Engine, making: Making): Promise<JobRecord> {
 }
 
 async function openClone(engine: Engine, repoRoot: string, signal: AbortSignal): Promise<Repository> {
+  let repository: Repository
   try {
-    return await openRepository(engine.git, repoRoot, signal)
+    repository = await openRepository(engine.git, repoRoot, signal)
   } catch (error) {
     if (signal.aborted) throw stopped(signal)
     if (!(error instanceof GitError)) throw error
@@ -133,6 +128,13 @@ async function openClone(engine: Engine, repoRoot: string, signal: AbortSignal):
       { permanent: error.why === 'failed', cause: error },
     )
   }
+  const unsafe = refusal(repository.config)
+  if (unsafe === null) return repository
+  throw new WorktreeError(
+    `${repoRoot} is not safe to work in: ${unsafe}`,
+    'Remove that setting from the clone, or put it into your own global configuration.',
+    { permanent: true },
+  )
 }
 
 async function freePath(engine: Engine, jobId: string): Promise<string> {

@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Engine } from './engine.ts'
-import { adminDirectory } from './git/linked-worktree.ts'
+import { namedAdminDir } from './git/registration.ts'
 import type { JobRecord } from './job-record.ts'
 import { lstatOrNull } from './lstat-or-null.ts'
 import { markerText } from './marker.ts'
@@ -17,7 +17,7 @@ export async function heal(engine: Engine, record: JobRecord): Promise<boolean> 
 
 async function isIntact(record: JobRecord): Promise<boolean> {
   try {
-    const admin = await adminDirectory(record.path)
+    const admin = await namedAdminDir(record.path)
     await access(join(admin, 'HEAD'))
     return admin.startsWith(`${record.commonDir}/worktrees/`)
   } catch {

@@ -2,13 +2,14 @@ import { rename } from 'node:fs/promises'
 import { codeOf } from '../errors.ts'
 import type { Engine } from './engine.ts'
 import { commitOf, deleteBranch } from './git/refs.ts'
+import { unregister } from './git/registration.ts'
 import { listWorktrees, onClone, openRepository, type Repository } from './git/repository.ts'
 import { heal } from './heal.ts'
 import type { JobRecord } from './job-record.ts'
 import { checkJobId } from './layout.ts'
 import { fingerprintAt, type Saved, save } from './salvage/save.ts'
 import { processesIn } from './standing.ts'
-import { undo, unregister } from './undo.ts'
+import { undo } from './undo.ts'
 
 export interface RemoveRequest {
   readonly jobId: string
@@ -123,7 +124,7 @@ async function takeAway(engine: Engine, ready: JobRecord, saved: Saved): Promise
 async function finishSaved(engine: Engine, record: JobRecord): Promise<void> {
   const repository = await openRepository(engine.git, record.repoRoot, engine.stopping)
   await engine.lock.run(repository.commonDir, engine.stopping, async () => {
-    await unregister(engine, repository, record.path)
+    await unregister(repository, record.path)
     await applyBranchRule(engine, repository, record)
     await engine.records.forget(record.jobId)
   })

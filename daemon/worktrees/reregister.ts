@@ -1,11 +1,9 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Engine } from './engine.ts'
-import { addWorktree, adminDirectory } from './git/linked-worktree.ts'
 import { commitOf } from './git/refs.ts'
+import { findAdminDir, register } from './git/registration.ts'
 import { listWorktrees, onClone, openRepository } from './git/repository.ts'
 import { lstatOrNull } from './lstat-or-null.ts'
-import { findAdminDir } from './salvage/worktree-git.ts'
 
 export interface LostWorktree {
   readonly repoRoot: string
@@ -19,8 +17,8 @@ export interface LostWorktree {
 
 /**
  * A directory whose registration is gone (somebody pruned, or deleted `.git/worktrees/<name>`) becomes a worktree
- * again: a registration is made for an empty place and pointed at the directory. Which changes were staged is
- * lost with the old registration; no file is touched but `.git`. False: the directory is something else now.
+ * again. Which changes were staged is lost with the old registration; no file is touched but `.git`.
+ * False: the directory is something else now.
  */
 export async function reregister(engine: Engine, lost: LostWorktree): Promise<boolean> {
   const dotGit = await lstatOrNull(join(lost.path, '.git'))
@@ -33,21 +31,10 @@ export async function reregister(engine: Engine, lost: LostWorktree): Promise<bo
     const start = tip ?? lost.baseSha ?? (await commitOf(engine.git, call, 'HEAD'))
     if (start === null) return false
     const isHeld = (await listWorktrees(engine.git, call)).some(({ branch }) => branch === lost.branch)
-    const place = await mkdtemp(join(await engine.layout.open(), '.again-'))
-    try {
-      await addWorktree(engine.git, repository, place, start, lost.reason, engine.stopping)
-      const inPlace = { ...call, dir: place }
-      if (tip !== null && !isHeld) {
-        await engine.git.run(inPlace, 'symbolic-ref', 'HEAD', `refs/heads/${lost.branch}`)
-      }
-      await engine.git.run(inPlace, 'read-tree', start)
-      const admin = await adminDirectory(place)
-      const text = await readFile(join(place, '.git'))
-      await writeFile(join(admin, 'gitdir'), `${join(lost.path, '.git')}\n`)
-      await writeFile(join(lost.path, '.git'), text)
-    } finally {
-      await rm(place, { recursive: true, force: true })
-    }
+    const branch = tip === null || isHeld ? null : lost.branch
+    const wanted = { path: lost.path, sha: start, branch, lockReason: lost.reason }
+    await register(engine.git, repository, wanted, engine.stopping)
+    await engine.git.run({ ...call, dir: lost.path }, 'read-tree', start)
     return true
   })
 }

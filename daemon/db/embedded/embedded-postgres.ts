@@ -48,19 +48,22 @@ export class EmbeddedPostgres implements Service {
 
   /**
    * Resolves when the server answers; starts it if it does not run. One attempt at a time, whoever asks.
-   * Cheap when it runs (one connection). Throws DATABASE_UNAVAILABLE, also after `stop`.
+   * Cheap when it runs (one connection). Throws DATABASE_UNAVAILABLE, also after `stop`. `signal` ends the
+   * caller's waiting (then this resolves early), not the start itself.
    */
-  ensureRunning(): Promise<void> {
+  async ensureRunning(signal?: AbortSignal): Promise<void> {
     this.#ensuring ??= this.#ensure().finally(() => {
       this.#ensuring = undefined
     })
-    return this.#ensuring
+    const left = new AbortController()
+    const ended = signal === undefined ? left.signal : AbortSignal.any([left.signal, signal])
+    await Promise.race([this.#ensuring, delay(START_WITHIN_MS * 2, ended)]).finally(() => left.abort())
   }
 
   /** Fast shutdown: clients are cut off, everything is on disk. Never leaves the server behind silently. */
   async stop(): Promise<void> {
     this.#stopping = true
-    await this.#ensuring?.catch(() => undefined)
+    if (this.#ensuring !== undefined) await this.#giveUpStarting(this.#ensuring)
     if (this.#installation === undefined) return
     const server = this.#server(this.#installation)
     if (!(await server.isRunning())) return
@@ -69,6 +72,17 @@ export class EmbeddedPostgres implements Service {
       'The embedded database did not stop; its data is safe',
       `Look at ${this.#installation.logFile}.`,
     )
+  }
+
+  /** A recovery may take minutes; a server that is told to stop ends it at once, and goes on next time. */
+  async #giveUpStarting(ensuring: Promise<void>): Promise<void> {
+    const ended = new AbortController()
+    const settled = ensuring.catch(() => undefined).finally(() => ended.abort())
+    await delay(2_000, ended.signal)
+    if (!ended.signal.aborted && this.#installation !== undefined) {
+      await this.#server(this.#installation).stop('fast')
+    }
+    await settled
   }
 
   async #ensure(): Promise<void> {

@@ -39,7 +39,11 @@ export class ServerProcess {
       listen_addresses: '',
       // A list: quotes keep a comma or a space in the path from splitting it.
       unix_socket_directories: `"${socketDir.replaceAll('"', '""')}"`,
+      unix_socket_permissions: '0700',
       shared_buffers: '16MB',
+      // Nobody replicates from here.
+      wal_level: 'minimal',
+      max_wal_senders: '0',
       // logind removes POSIX shared memory of a user who logs out.
       dynamic_shared_memory_type: 'mmap',
       timezone: 'UTC',

@@ -1,3 +1,4 @@
+import { UPLOAD_PACK } from './fetch.ts'
 import type { Git } from './git.ts'
 import { GitError } from './git-error.ts'
 import { onClone, type Repository } from './repository.ts'
@@ -20,7 +21,7 @@ export async function askedDefault(
   signal: AbortSignal | undefined,
 ): Promise<string | null> {
   const call = { ...onClone(repository, signal), sshAuthSock, deadlineMs: 60_000, idleMs: 30_000 }
-  const answer = await git.text(call, 'ls-remote', '--symref', 'origin', 'HEAD')
+  const answer = await git.text(call, 'ls-remote', '--symref', UPLOAD_PACK, 'origin', 'HEAD')
   return /^ref: refs\/heads\/(.+)\tHEAD$/m.exec(answer)?.[1] ?? null
 }
 

@@ -4,6 +4,9 @@ import { onClone, type Repository } from './repository.ts'
 const DEADLINE_MS = 600_000
 const IDLE_MS = 45_000
 
+/** `remote.origin.uploadpack` of the clone's own configuration could name any program; only an option wins over it. */
+export const UPLOAD_PACK = '--upload-pack=git-upload-pack'
+
 export interface FetchOptions {
   readonly sshAuthSock?: string | null | undefined
   readonly signal?: AbortSignal | undefined
@@ -36,6 +39,7 @@ export async function fetchBranch(
     '--no-recurse-submodules',
     '--no-auto-maintenance',
     '--refmap=',
+    UPLOAD_PACK,
     'origin',
     `+refs/heads/${branch}:refs/remotes/origin/${branch}`,
   )

@@ -10,6 +10,8 @@ export interface Repository {
   readonly root: string
   /** Real path of the directory that all worktrees of the clone share; the key of its lock. */
   readonly commonDir: string
+  /** The git directory of `root` itself: the common one, unless root is a linked worktree. */
+  readonly gitDir: string
   readonly bare: boolean
   /** The object id that means "no object": 40 or 64 zeros. */
   readonly zeroId: string
@@ -27,17 +29,19 @@ export async function openRepository(git: Git, root: string, signal?: AbortSigna
     'rev-parse',
     '--path-format=absolute',
     '--git-common-dir',
+    '--git-dir',
     '--is-bare-repository',
     '--show-object-format',
   )
-  const [format, bare, ...dir] = answer.trimEnd().split('\n').reverse()
-  if (format === undefined || bare === undefined || dir.length === 0) {
+  const [commonDir, gitDir, bare, format, ...rest] = answer.trimEnd().split('\n')
+  if (commonDir === undefined || gitDir === undefined || format === undefined || rest.length > 0) {
     throw new GitError('rev-parse', 0, `unexpected answer ${JSON.stringify(answer)}`)
   }
   const config = parseConfig(await git.ask(call, 'config', '--list', '--show-scope', '-z'))
   return {
     root,
-    commonDir: await realpath(dir.reverse().join('\n')),
+    commonDir: await realpath(commonDir),
+    gitDir,
     bare: bare === 'true',
     zeroId: '0'.repeat(format === 'sha256' ? 64 : 40),
     config,

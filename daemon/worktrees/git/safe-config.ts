@@ -43,7 +43,6 @@ export function parseConfig(output: string): ConfigEntry[] {
 
 const FILTER_KEY = /^filter\.(.+)\.(clean|smudge|process|required)$/s
 const CREDENTIAL_KEY = /^credential\.(?:.+\.)?helper$/s
-const PACK_KEY = /^remote\.(.+)\.(uploadpack|receivepack)$/s
 
 /**
  * `-c` settings that take programs away from the clone's own configuration. Filters and credential
@@ -53,15 +52,8 @@ export function hardening(entries: readonly ConfigEntry[]): string[] {
   const own = entries.filter((entry) => entry.scope === 'local' || entry.scope === 'worktree')
   const trusted = entries.filter((entry) => entry.scope === 'system' || entry.scope === 'global')
   return [
-    ...filterSettings(
-      names(own, FILTER_KEY),
-      (key) => trusted.findLast((entry) => entry.key === key)?.value ?? '',
-    ),
+    ...[...names(own, FILTER_KEY)].flatMap((name) => trustedFilter(name, own, trusted)),
     ...credentialSettings(own, trusted),
-    ...own.flatMap(({ key }) => {
-      const match = PACK_KEY.exec(key)
-      return match ? [`${key}=git-${match[2] === 'uploadpack' ? 'upload-pack' : 'receive-pack'}`] : []
-    }),
     // Lists no alternate refs, which only saves a little traffic.
     ...(own.some((entry) => entry.key === 'core.alternaterefscommand')
       ? ['core.alternateRefsCommand=true']
@@ -69,9 +61,24 @@ export function hardening(entries: readonly ConfigEntry[]): string[] {
   ]
 }
 
+/**
+ * Why a clone cannot be used safely; null when it can. Objects that a partial clone lacks are fetched by git on its
+ * own account, with the program that `remote.<name>.uploadpack` names, and the first value wins over any of ours.
+ */
+export function refusal(entries: readonly ConfigEntry[]): string | null {
+  const uploadPack = entries.find(({ key }) => /^remote\..+\.uploadpack$/s.test(key))
+  const isPartial = entries.some(({ key }) => /^remote\..+\.promisor$/s.test(key))
+  return uploadPack !== undefined &&
+    isPartial &&
+    uploadPack.scope !== 'global' &&
+    uploadPack.scope !== 'system'
+    ? `it is a partial clone whose configuration names a program to fetch with (${uploadPack.key})`
+    : null
+}
+
 /** Settings under which no filter at all runs: what is on disk is what git reads. An empty filter is the identity. */
 export function withoutFilters(entries: readonly ConfigEntry[]): string[] {
-  return filterSettings(names(entries, FILTER_KEY), () => '')
+  return [...names(entries, FILTER_KEY)].flatMap((name) => trustedFilter(name, entries, []))
 }
 
 /** True when any filter would run at a checkout; a failing checkout may then be tried without. */
@@ -79,13 +86,22 @@ export function hasFilters(entries: readonly ConfigEntry[]): boolean {
   return entries.some((entry) => FILTER_KEY.test(entry.key))
 }
 
-function filterSettings(filters: ReadonlySet<string>, settingOf: (key: string) => string): string[] {
-  return [...filters].flatMap((name) =>
-    ['clean', 'smudge', 'process', 'required'].map((variable) => {
-      const key = `filter.${name}.${variable}`
-      return `${key}=${settingOf(key) || (variable === 'required' ? 'false' : '')}`
-    }),
-  )
+/** The filter as the trusted entries have it, whatever the others say. */
+function trustedFilter(
+  name: string,
+  others: readonly ConfigEntry[],
+  trusted: readonly ConfigEntry[],
+): string[] {
+  const key = (variable: string) => `filter.${name}.${variable}`
+  const value = (variable: string) => trusted.findLast((entry) => entry.key === key(variable))?.value ?? ''
+  // Once set, even an empty `process` keeps git from `clean` and `smudge`: then the filter is off altogether.
+  const isOff = value('process') === '' && others.some((entry) => entry.key === key('process'))
+  return [
+    `${key('clean')}=${value('clean')}`,
+    `${key('smudge')}=${value('smudge')}`,
+    ...(isOff || value('process') !== '' ? [`${key('process')}=${value('process')}`] : []),
+    `${key('required')}=${(!isOff && value('required')) || 'false'}`,
+  ]
 }
 
 /** An empty helper clears the list that came before it, whatever its URL. */

@@ -3,17 +3,16 @@ import { join, resolve } from 'node:path'
 import { DaemonError, notFound } from '../../errors.ts'
 import { stopped } from '../../lock/unless-aborted.ts'
 import type { Engine } from '../engine.ts'
-import { addWorktree } from '../git/linked-worktree.ts'
 import { commitOf, createBranch, deleteBranch } from '../git/refs.ts'
+import { findAdminDir, unregister } from '../git/registration.ts'
 import { onClone, type Repository } from '../git/repository.ts'
 import { checkJobId } from '../layout.ts'
 import { lstatOrNull } from '../lstat-or-null.ts'
-import { unregister } from '../undo.ts'
 import { fromGit } from '../worktree-error.ts'
 import { MANIFEST, type Manifest } from './manifest.ts'
 import { refill } from './refill.ts'
 import { knownClones, type SavedWork, savedIn } from './saved-work.ts'
-import { findAdminDir, WorktreeGit } from './worktree-git.ts'
+import { WorktreeGit } from './worktree-git.ts'
 
 export interface RestoreRequest {
   readonly jobId: string
@@ -56,7 +55,7 @@ export async function restore(engine: Engine, request: RestoreRequest): Promise<
       // A save without a HEAD: the branch is not born yet, as it was.
       if (save.manifest.head !== null) await createBranch(engine.git, call, name, start, repository.zeroId)
       branch = name
-      await addWorktree(engine.git, repository, path, start, null, engine.stopping)
+      await engine.git.run(call, 'worktree', 'add', '--quiet', '--detach', '--no-checkout', path, start)
       await engine.git.run({ ...call, dir: path }, 'symbolic-ref', 'HEAD', `refs/heads/${name}`)
       return name
     })
@@ -137,7 +136,7 @@ async function takeBack(
   if (engine.stopping.aborted) return
   await engine.lock.run(repository.commonDir, engine.stopping, async () => {
     await engine.disk.deleteTree(path, engine.stopping)
-    await unregister(engine, repository, path)
+    await unregister(repository, path)
     await rmdir(path).catch(() => undefined)
     if (branch !== null) await deleteBranch(engine.git, onClone(repository), branch, start)
   })

@@ -4,6 +4,7 @@ import { codeOf, messageOf } from '../../errors.ts'
 import { freeBytes } from '../disk.ts'
 import type { Engine } from '../engine.ts'
 import { GitError } from '../git/git-error.ts'
+import { findAdminDir } from '../git/registration.ts'
 import { openRepository } from '../git/repository.ts'
 import { runChild } from '../git/run-child.ts'
 import { lstatOrNull } from '../lstat-or-null.ts'
@@ -16,7 +17,7 @@ import { ObjectWriter, type TreeEntry } from './object-writer.ts'
 import { type PinnedSave, pin } from './pin.ts'
 import { isInterrupted, mentionedIds, type StateFile, stateFiles } from './state-files.ts'
 import { type DiskEntry, type Survey, survey } from './survey.ts'
-import { findAdminDir, WorktreeGit } from './worktree-git.ts'
+import { WorktreeGit } from './worktree-git.ts'
 
 /** Whose work is saved; a job, or a spare that somebody worked in. */
 export interface SaveSubject {

@@ -1,5 +1,5 @@
-import { mkdir, open, readdir, readFile, realpath, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { mkdir, open, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Git, RunCall, RunResult } from '../git/git.ts'
 import type { Repository } from '../git/repository.ts'
 import { withoutFilters } from '../git/safe-config.ts'
@@ -128,22 +128,4 @@ export class WorktreeGit {
       ...(extra.expect === undefined ? {} : { expect: extra.expect }),
     }
   }
-}
-
-/**
- * The administrative directory that the clone itself holds for a worktree at `path` (a real path), whatever the
- * worktree's `.git` says; null when the clone knows none.
- */
-export async function findAdminDir(commonDir: string, path: string): Promise<string | null> {
-  const directory = join(commonDir, 'worktrees')
-  const names = await readdir(directory).catch((): string[] => [])
-  for (const name of names) {
-    const text = await readFile(join(directory, name, 'gitdir'), 'utf8').catch(() => null)
-    if (text === null) continue
-    const gitFile = text.trimEnd()
-    if (gitFile === join(path, '.git')) return join(directory, name)
-    const real = await realpath(dirname(gitFile)).catch(() => null)
-    if (real === path) return join(directory, name)
-  }
-  return null
 }

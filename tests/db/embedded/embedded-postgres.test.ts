@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { cp, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { findBinaries } from '../../../daemon/db/embedded/binaries.ts'
 import {
   EmbeddedPostgres,
@@ -19,10 +19,33 @@ let home: string
 let paths: Paths
 const started: EmbeddedPostgres[] = []
 
+/** A home whose cluster was made once: most tests are about what comes after. */
+let template: string
+
+beforeAll(async () => {
+  template = await mkdtemp(join(tmpdir(), 's4m-template-'))
+  paths = resolvePaths({}, { home: template })
+  const first = make()
+  await first.start()
+  await ask('create table kept (n int); insert into kept values (1)')
+  await first.stop()
+  started.length = 0
+})
+
+afterAll(() => rm(template, { recursive: true, force: true }))
+
 beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), 's4m-home-'))
   paths = resolvePaths({}, { home })
 })
+
+/** Makes `paths` an installation that ran before, with one row in `kept`. */
+async function installed(): Promise<void> {
+  const cluster = join(paths.dataDir, 'cluster')
+  await mkdir(paths.dataDir, { recursive: true, mode: 0o700 })
+  await cp(join(template, 'data', 'cluster'), cluster, { recursive: true })
+  await chmod(cluster, 0o700)
+}
 
 afterEach(async () => {
   for (const postgres of started.splice(0)) await postgres.stop()
@@ -85,9 +108,9 @@ test('a first start makes a server of version 18 that only this user reaches', a
 })
 
 test('stop leaves nothing running and nothing lost; the next start goes on', async () => {
+  await installed()
   const postgres = make()
   await postgres.start()
-  await ask('create table kept (n int); insert into kept values (1)')
   const pid = await postmaster()
   await postgres.stop()
   expect(await isDead(pid)).toBe(true)
@@ -99,6 +122,7 @@ test('stop leaves nothing running and nothing lost; the next start goes on', asy
 })
 
 test('stop with a client connected is still fast', async () => {
+  await installed()
   const postgres = make()
   await postgres.start()
   const client = new pg.Client({ connectionString: postgres.url })
@@ -117,7 +141,28 @@ test('a stop without a start, and a start that fails, leave nothing', async () =
   await broken.stop()
 })
 
+test('a stop in the middle of a start leaves nothing running', async () => {
+  await installed()
+  const postgres = make()
+  const starting = postgres.start().catch((error: unknown) => error)
+  await until('it is being started', () => stat(paths.pgSocketDir).catch(() => undefined))
+  await postgres.stop()
+  await starting
+  const pid = await postmaster().catch(() => undefined)
+  expect(pid === undefined || (await isDead(pid))).toBe(true)
+  await expect(ask('select 1')).rejects.toThrow(/ENOENT|ECONNREFUSED/)
+})
+
+test('whoever stops waiting for a start does not stop the start', async () => {
+  await installed()
+  const postgres = make()
+  await postgres.ensureRunning(AbortSignal.timeout(1))
+  await postgres.ensureRunning()
+  expect(await ask('select n from kept')).toEqual([{ n: 1 }])
+})
+
 test('the next daemon adopts the server of one that was killed', async () => {
+  await installed()
   await make().start()
   const pid = await postmaster()
   const next = make()
@@ -128,15 +173,16 @@ test('the next daemon adopts the server of one that was killed', async () => {
 })
 
 test('a server that died is started again with everything that was committed', async () => {
+  await installed()
   const postgres = make()
   await postgres.start()
-  await ask('create table kept (n int); insert into kept values (1)')
   await killHard()
   await Promise.all([postgres.ensureRunning(), postgres.ensureRunning()])
   expect(await ask('select n from kept')).toEqual([{ n: 1 }])
 })
 
 test('a recycled pid in its lock files does not keep it from starting', async () => {
+  await installed()
   const first = make()
   await first.start()
   await killHard()
@@ -151,6 +197,7 @@ test('a recycled pid in its lock files does not keep it from starting', async ()
 })
 
 test('without its socket it is started anew, not left unreachable', async () => {
+  await installed()
   const postgres = make()
   await postgres.start()
   const pid = await postmaster()
@@ -182,6 +229,7 @@ test('another major version is refused and left alone', async () => {
 })
 
 test('a socket directory that others may enter is narrowed, one of another kind refused', async () => {
+  await installed()
   await mkdir(paths.pgSocketDir, { recursive: true, mode: 0o777 })
   await make().start()
   expect((await stat(paths.pgSocketDir)).mode & 0o777).toBe(0o700)
@@ -195,6 +243,7 @@ test('a home whose path is too long for a socket works through the short directo
   const long = join(home, 'a'.repeat(120))
   await mkdir(long)
   paths = resolvePaths({}, { home: long })
+  await installed()
   expect(paths.pgSocketDir.startsWith(long)).toBe(false)
   try {
     await make().start()
@@ -213,6 +262,7 @@ test('a path that pg_ctl would let a shell interpret is refused', async () => {
 
 test('a path with spaces, commas and apostrophes works', async () => {
   paths = resolvePaths({}, { home: join(home, `it's, a home`) })
+  await installed()
   await make().start()
   expect(await ask('select 1 as one')).toEqual([{ one: 1 }])
 })
@@ -233,6 +283,7 @@ test('the programs run although the package was removed, and a new version repla
 })
 
 test('the server knows no secret of ours', async () => {
+  await installed()
   process.env.DATABASE_URL = 'postgresql://u:topsecret@h/db'
   try {
     await make().start()
@@ -265,9 +316,9 @@ describe.runIf(process.getuid?.() === 0 && process.platform === 'linux')('as roo
   })
 
   test('another rung than last time takes the data over', async () => {
+    await installed()
     const first = make()
     await first.start()
-    await ask('create table kept (n int); insert into kept values (1)')
     await first.stop()
     const second = make({ without: ['namespace'] })
     await second.start()

@@ -48,11 +48,9 @@ export class Workspace {
 
   /** stdout of a git command, as a person would run it. */
   async git(dir: string, ...args: string[]): Promise<string> {
-    const { stdout } = await exec('git', ['-C', dir, ...args], {
-      env: this.env,
-      maxBuffer: 1 << 28,
-    })
-    return stdout.trim()
+    const run = exec('git', ['-C', dir, ...args], { env: this.env, maxBuffer: 1 << 28 })
+    run.child.stdin?.end()
+    return (await run).stdout.trim()
   }
 
   async write(path: string, content: string | Buffer): Promise<void> {

@@ -1,0 +1,121 @@
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { RepoRoots } from '../config/repo-roots.ts'
+import type { DaemonOptions } from '../daemon.ts'
+import { Demand } from '../dispatch/demand.ts'
+import { Dispatch, type SessionNotice } from '../dispatch/dispatch.ts'
+import type { DispatchPorts } from '../dispatch/ports.ts'
+import { Reconciler } from '../dispatch/reconciler.ts'
+import { ClaimBook } from '../jobs/claim-book.ts'
+import { parseClaimRecord } from '../jobs/claim-record.ts'
+import { StartWhenPossible } from '../lifecycle/start-when-possible.ts'
+import { Presence } from '../presence/presence.ts'
+import { SessionRegistry } from '../sessions/registry.ts'
+import { RecordStore } from '../state/record-store.ts'
+import { WorktreeGlance } from '../status/worktree-glance.ts'
+import { Git } from '../worktrees/git/git.ts'
+import { Worktrees } from '../worktrees/worktrees.ts'
+import type { DatabaseParts } from './database.ts'
+
+export type FeatureParts = ReturnType<typeof composeFeatures>
+
+/** Claims, sessions, worktrees and presence, and the dispatch where they meet. */
+export function composeFeatures(
+  { config, env, logger }: DaemonOptions,
+  instanceId: string,
+  database: DatabaseParts,
+  notice: SessionNotice,
+) {
+  const { stateDir } = config.paths
+  const { sql, backend, listener, pools } = database
+  const log = (service: string) => logger.child({ service })
+  let rootWarnings: readonly string[] = []
+  const roots = new RepoRoots(config.repoRoots, config.agentConfigFile, (warnings) => {
+    rootWarnings = warnings
+    for (const warning of warnings) log('config').warn({}, warning)
+  })
+  const book = new ClaimBook(new RecordStore(join(stateDir, 'claims'), parseClaimRecord, { durable: true }))
+  const sessions = new SessionRegistry()
+  const worktrees = new Worktrees({
+    parentDir: config.worktreeDir,
+    ...{ instanceId, stateDir, env },
+    salvageMaxBytes: config.salvageMaxBytes,
+    minFreeDiskBytes: config.minFreeDiskBytes,
+    spares: config.spareWorktrees,
+    logger: log('worktrees'),
+  })
+  const git = new Git({ env })
+  const ports: DispatchPorts = {
+    ...{ sql, book, sessions, worktrees, git, roots, instanceId },
+    authority: backend,
+    settings: {
+      leaseSeconds: config.leaseSeconds,
+      graceSeconds: config.sessionGraceSeconds,
+      minFreeDiskBytes: config.minFreeDiskBytes,
+    },
+    markers: database.jobMarkers,
+    logger: log('dispatch'),
+  }
+  const dispatch = new Dispatch(ports, notice)
+  const glance = new WorktreeGlance(worktrees, config.worktreeDir, log('status'))
+  const reconciler = new Reconciler(ports, () => glance.refresh())
+  const presence = new Presence({
+    sql,
+    worker() {
+      const caller = backend.current()
+      if (caller === null || !demand.wanted) return null
+      return { userId: caller.userId, tokenId: caller.tokenId, instanceId }
+    },
+    machine: { hostname: hostname(), pid: process.pid },
+    // A lease shorter than three beats is renewed as often as it needs.
+    heartbeatMs: Math.min(config.heartbeatSeconds, config.leaseSeconds / 3) * 1000,
+    leaseSeconds: config.leaseSeconds,
+    begin() {
+      const snapshot = dispatch.beats.snapshot()
+      return {
+        held: Array.from(snapshot.claims.values(), ({ identity: { jobId, claimedAt } }) => ({
+          jobId,
+          claimedAt,
+        })),
+        async apply(answer) {
+          await dispatch.beats.apply(snapshot, answer)
+          dispatch.delivery.deliverSpooled()
+        },
+      }
+    },
+    lost: (error) => backend.lost(error),
+    refused: (reason) => backend.refused(reason),
+    logger: log('presence'),
+  })
+  const demand = new Demand({
+    mode: config.presence,
+    needed: () => sessions.connected > 0 || book.leased().length > 0,
+    async changed(wanted) {
+      if (wanted) await listener.start()
+      presence.beatNow()
+      if (!wanted) await listener.stop()
+    },
+    rest: () => pools.pause(),
+  })
+  backend.onChange((state) => {
+    if (state !== 'up') return
+    presence.beatNow()
+    dispatch.loop.nudge()
+    reconciler.inBackground()
+  })
+  listener.onReconnect(() => dispatch.loop.nudge())
+  listener.subscribe((change) => {
+    const userId = backend.current()?.userId
+    if (userId === undefined || change.user_id !== userId) return
+    if (change.type === 'claude_job_enqueued') dispatch.loop.nudge()
+    // Somebody else decided over a job that is held here: find out now, not at the next beat.
+    const held = typeof change.job_id === 'string' ? book.get(change.job_id) : undefined
+    const cancelled = change.type === 'claude_job_status' && change.status === 'CANCELLED'
+    if (cancelled && held !== undefined) presence.beatNow()
+  })
+  return {
+    ...{ roots, book, sessions, worktrees, git, dispatch, glance, reconciler, presence, demand },
+    worktreesService: new StartWhenPossible(worktrees),
+    rootWarnings: () => rootWarnings,
+  }
+}

@@ -1,0 +1,133 @@
+import { isConnectionFailure } from '../db/database-error.ts'
+import { DaemonError, messageOf } from '../errors.ts'
+import type { ClaimRecord } from '../jobs/claim-record.ts'
+import { readJob } from '../jobs/read.ts'
+import { type Report, type ReportedRow, writeLateReport, writeReport } from '../jobs/report.ts'
+import type { DispatchPorts } from './ports.ts'
+import { answer, type Removal, type ReportAnswer, spooledRow } from './report-answer.ts'
+import { DATABASE_WAIT_MS } from './wait.ts'
+
+/**
+ * The way of a final report from the disk to the database: tried at once and after every heartbeat until
+ * the database has said that it counts, or that the claim is another's.
+ */
+export class ReportDelivery {
+  readonly #ports: DispatchPorts
+  #delivering = false
+
+  constructor(ports: DispatchPorts) {
+    this.#ports = ports
+  }
+
+  /**
+   * Writes the reports that wait on disk; called after every heartbeat. Returns at once: what a report
+   * brings with it (saving work, removing a worktree) may take long, and a heartbeat waits for nothing.
+   */
+  deliverSpooled(): void {
+    if (this.#delivering) return
+    this.#delivering = true
+    this.#deliverAll()
+      .catch((error: unknown) => {
+        this.#ports.logger.debug({ err: messageOf(error) }, 'a spooled report could not be delivered now')
+      })
+      .finally(() => {
+        this.#delivering = false
+      })
+  }
+
+  async #deliverAll(): Promise<void> {
+    const { book } = this.#ports
+    for (const spooled of book.inState('reporting')) {
+      const { jobId } = spooled.identity
+      if (book.isBusy(jobId)) continue
+      await book.exclusive(jobId, async () => {
+        const claim = book.get(jobId)
+        if (claim?.state !== 'reporting' || claim.report === null) return
+        await this.#write(claim, claim.report)
+      })
+    }
+  }
+
+  /** Tries for ten seconds; then the report stays on disk and is delivered when the database is back. */
+  async deliver(claim: ClaimRecord, report: Report): Promise<ReportAnswer | 'lost' | 'spooled'> {
+    const { authority, logger } = this.#ports
+    const until = performance.now() + DATABASE_WAIT_MS
+    for (;;) {
+      try {
+        await authority.ready(Math.max(0, until - performance.now()))
+        return await this.#write(claim, report)
+      } catch (error) {
+        if (error instanceof DaemonError) {
+          if (error.code !== 'DATABASE_UNAVAILABLE' && error.code !== 'UNAUTHORIZED') throw error
+          logger.warn({ job: claim.identity.jobId }, 'a final report waits on disk for the database')
+          return 'spooled'
+        }
+        if (!isConnectionFailure(error)) throw error
+        authority.lost(error)
+      }
+    }
+  }
+
+  /** One try to write a spooled report. Afterwards the claim is reported or lost. */
+  async #write(claim: ClaimRecord, report: Report): Promise<ReportAnswer | 'lost'> {
+    const { sql, book } = this.#ports
+    const row =
+      claim.releasedAt === null
+        ? await writeReport(sql, claim.identity, report)
+        : await writeLateReport(sql, claim.identity, claim.releasedAt, report)
+    const counted = row ?? (await this.#writtenBefore(claim, report))
+    if (counted === null) {
+      await book.change(claim, { state: 'lost', lost: await this.whyLost(claim) })
+      return 'lost'
+    }
+    const removal = await this.#removeWorktree(claim, report)
+    const result = answer(claim, counted, removal, 'queue_empty')
+    await book.change(claim, { state: 'reported', result })
+    return result
+  }
+
+  /** A crash between the database's commit and our note of it: the row already says what we report. */
+  async #writtenBefore(claim: ClaimRecord, report: Report): Promise<ReportedRow | null> {
+    const { rows } = await this.#ports.sql.query<{ at: Date | null; branch: string | null }>({
+      text: `select finished_at as at, branch from claude_jobs
+              where id = $1 and claimed_by_token_id = $2 and worker_instance_id = $3
+                and claimed_at = $4::timestamp(3) and status::text = $5`,
+      values: [
+        claim.identity.jobId,
+        claim.identity.tokenId,
+        claim.identity.instanceId,
+        claim.identity.claimedAt,
+        report.status,
+      ],
+    })
+    const row = rows[0]
+    if (row === undefined) return null
+    return { ...spooledRow(report), finishedAt: row.at?.toISOString() ?? null }
+  }
+
+  async #removeWorktree(claim: ClaimRecord, report: Report): Promise<Removal> {
+    const keep = report.status === 'DONE' && report.branch !== null
+    try {
+      const removed = await this.#ports.worktrees.remove({
+        jobId: claim.identity.jobId,
+        branch: keep ? 'keep' : 'delete',
+        ...(report.branch === null ? {} : { reportedBranch: report.branch }),
+      })
+      return { worktree: removed.outcome, salvage_ref: removed.salvageRef, ignored: removed.ignored }
+    } catch (error) {
+      // The report counts; the worktree stays, with everything in it, for reconciliation to try again.
+      this.#ports.logger.warn(
+        { job: claim.identity.jobId, err: String(error) },
+        'worktree kept: it could not be removed',
+      )
+      return { worktree: 'kept' }
+    }
+  }
+
+  /** Why a claim is no longer ours. */
+  async whyLost(claim: ClaimRecord): Promise<'taken' | 'cancelled' | 'gone'> {
+    const row = await readJob(this.#ports.sql, claim.userId, claim.identity.jobId)
+    if (row === null) return 'gone'
+    return row.status === 'CANCELLED' ? 'cancelled' : 'taken'
+  }
+}

@@ -1,0 +1,162 @@
+import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import type { Verdict } from '../../daemon/worktrees/reconcile.ts'
+import type { CompiledProgram } from '../ipc/run-program.ts'
+import { compileEngine, type EngineOrder, engineProcess, quiet } from './support/engine-process.ts'
+import { snapshot } from './support/snapshot.ts'
+import { Workspace } from './support/workspace.ts'
+
+const JOB = 'cjob-to-be-killed'
+const LONG = process.env.SCRUM4ME_TEST_LONG === '1'
+let program: CompiledProgram
+let space: Workspace
+let mine: string
+
+beforeAll(async () => {
+  program = await compileEngine()
+})
+afterAll(() => program.remove())
+beforeEach(async () => {
+  space = await Workspace.open()
+  await space.makeClone()
+  mine = join(space.dir, 'a person’s worktree')
+  await space.git(space.clone, 'worktree', 'add', '--quiet', '-b', 'mine', mine)
+  await writeFile(join(mine, 'mine.txt'), 'mine')
+})
+afterEach(() => space.close())
+
+/** A `git` that kills its parent, the engine, before or after running for the nth time. Answers its PATH. */
+async function killingGit(at: number, when: 'before' | 'after'): Promise<string> {
+  const bin = join(space.dir, `bin-${at}-${when}`)
+  await mkdir(bin)
+  const count = join(bin, 'count')
+  await writeFile(count, '')
+  const script = [
+    '#!/bin/sh',
+    // Appending a byte is atomic; two at a time may see the same count, which only moves the point.
+    `printf x >> ${count}`,
+    `n=$(wc -c < ${count})`,
+    `[ "$n" -eq ${at} ] && [ ${when} = before ] && { kill -9 $PPID; exit 1; }`,
+    `PATH=${process.env.PATH} git "$@"; rc=$?`,
+    `[ "$n" -eq ${at} ] && [ ${when} = after ] && kill -9 $PPID`,
+    'exit $rc',
+  ]
+  await writeFile(join(bin, 'git'), script.join('\n'))
+  await chmod(join(bin, 'git'), 0o755)
+  return `${bin}:${process.env.PATH}`
+}
+
+async function killed(order: EngineOrder): Promise<boolean> {
+  const child = engineProcess(program, space, order)
+  const end = await child.exited
+  await quiet(space.dir)
+  return end === 'SIGKILL'
+}
+
+/** What the next daemon does at its start, with every job ended. */
+async function restartAndReconcile() {
+  const engine = space.engine()
+  await engine.start()
+  const remove: Verdict = { action: 'remove', branch: 'delete', reason: 'ended' }
+  const result = await engine.reconcile(async (ids) => new Map(ids.map((id) => [id, remove])), [space.clone])
+  return { engine, result }
+}
+
+async function expectNothingLeft(): Promise<void> {
+  const worktrees = await space.git(space.clone, 'worktree', 'list', '--porcelain')
+  expect(worktrees.match(/^worktree .*$/gm)).toEqual([`worktree ${space.clone}`, `worktree ${mine}`])
+  expect(await readdir(join(space.clone, '.git/worktrees'))).toHaveLength(1)
+  expect((await readdir(space.parent)).filter((name) => !name.startsWith('.'))).toEqual([])
+  expect(await space.git(space.clone, 'branch', '--format=%(refname:short)')).toBe('main\nmine')
+  expect(await space.git(space.clone, 'fsck', '--no-dangling', '--no-progress')).toBe('')
+  expect(await readFile(join(mine, 'mine.txt'), 'utf8')).toBe('mine')
+  expect(await space.git(mine, 'status', '--porcelain')).toBe('?? mine.txt')
+  expect(await readdir(join(space.state, 'worktrees/jobs'))).toEqual([])
+}
+
+const STEP = LONG ? 1 : 5
+
+test(
+  'killed at every git command of create: nothing is left, and the job can have its worktree',
+  async () => {
+    for (let at = 1; ; at += STEP) {
+      let died = false
+      for (const when of ['before', 'after'] as const) {
+        const path = await killingGit(at, when)
+        died = (await killed({ create: [JOB], path })) || died
+        const { engine } = await restartAndReconcile()
+        await expectNothingLeft()
+        const made = await engine.create({ jobId: JOB, repoRoot: space.clone })
+        expect(made.reused).toBe(false)
+        expect(await space.git(made.path, 'status', '--porcelain')).toBe('')
+        expect(await engine.remove({ jobId: JOB, branch: 'delete' })).toMatchObject({ outcome: 'removed' })
+        await engine.stop()
+      }
+      if (!died) return expect(at).toBeGreaterThan(1)
+    }
+  },
+  LONG ? 3_600_000 : 600_000,
+)
+
+async function work(path: string): Promise<Record<string, string>> {
+  await space.commit(path, 'committed.txt', 'committed, not pushed')
+  await writeFile(join(path, 'src/a.txt'), 'staged')
+  await space.git(path, 'add', '-A')
+  await writeFile(join(path, 'src/a.txt'), 'modified after staging')
+  await writeFile(join(path, 'untracked.txt'), 'untracked')
+  return snapshot(path)
+}
+
+async function killRemoval(order: EngineOrder, killAfterMs: number | null): Promise<boolean> {
+  const first = space.engine()
+  const { path } = await first.create({ jobId: JOB, repoRoot: space.clone })
+  await first.stop()
+  const before = await work(path)
+  const tip = await space.git(path, 'rev-parse', 'HEAD')
+  let died: boolean
+  if (killAfterMs === null) died = await killed({ remove: [JOB], ...order })
+  else {
+    const child = engineProcess(program, space, { remove: [JOB], ...order })
+    await child.line(/ready/)
+    const timer = setTimeout(() => child.child.kill('SIGKILL'), killAfterMs)
+    died = (await child.exited) === 'SIGKILL'
+    clearTimeout(timer)
+    await quiet(space.dir)
+  }
+  const { engine } = await restartAndReconcile()
+  await expectNothingLeft()
+  const restored = await engine.restore({ jobId: JOB })
+  expect(await snapshot(restored.path)).toEqual(before)
+  expect(await space.git(restored.path, 'rev-parse', 'HEAD')).toBe(tip)
+  await space.git(space.clone, 'worktree', 'remove', '--force', restored.path)
+  await space.git(space.clone, 'branch', '-D', '--quiet', restored.branch)
+  await engine.drop(JOB)
+  await engine.stop()
+  return died
+}
+
+test(
+  'killed at every git command of save and remove: no byte is lost, nothing is left',
+  async () => {
+    for (let at = 1; ; at += LONG ? 1 : 13) {
+      let died = false
+      for (const when of LONG
+        ? (['before', 'after'] as const)
+        : ([at % 4 === 1 ? 'before' : 'after'] as const)) {
+        died = (await killRemoval({ path: await killingGit(at, when) }, null)) || died
+      }
+      if (!died) return expect(at).toBeGreaterThan(13)
+    }
+  },
+  LONG ? 3_600_000 : 600_000,
+)
+
+test(
+  'killed at any moment of save and remove',
+  async () => {
+    const runs = LONG ? 60 : 3
+    for (let run = 0; run < runs; run += 1) await killRemoval({}, 20 + ((run * 997) % 500))
+  },
+  LONG ? 3_600_000 : 600_000,
+)

@@ -1,0 +1,40 @@
+import { silentLogger } from '../../../daemon/logger.ts'
+import { Worktrees } from '../../../daemon/worktrees/worktrees.ts'
+
+/**
+ * An engine in a process of its own, so that it can be killed. Arguments: one JSON object. Prints `ready`, waits
+ * for a line on stdin if asked to, then one JSON line per result.
+ */
+interface Order {
+  readonly parentDir: string
+  readonly stateDir: string
+  readonly instanceId: string
+  readonly repoRoot: string
+  readonly home: string
+  readonly path: string
+  readonly create: readonly string[]
+  readonly remove: readonly string[]
+  readonly spares: boolean
+  readonly waits: boolean
+}
+
+const order: Order = JSON.parse(process.argv[2] ?? '{}')
+const engine = new Worktrees({
+  parentDir: order.parentDir,
+  stateDir: order.stateDir,
+  instanceId: order.instanceId,
+  salvageMaxBytes: 2 ** 30,
+  minFreeDiskBytes: 0,
+  spares: order.spares,
+  logger: silentLogger,
+  env: { PATH: order.path, HOME: order.home },
+})
+console.log('ready')
+if (order.waits) await new Promise((go) => process.stdin.once('data', go))
+const results = await Promise.all([
+  ...order.create.map((jobId) => engine.create({ jobId, repoRoot: order.repoRoot })),
+  ...order.remove.map((jobId) => engine.remove({ jobId, branch: 'delete' })),
+])
+for (const result of results) console.log(JSON.stringify(result))
+await engine.stop()
+process.exit(0)
