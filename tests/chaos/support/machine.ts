@@ -165,6 +165,18 @@ export class Machine {
     this.#agents.delete(agent)
   }
 
+  /** What `worker_status` says. */
+  async status(): Promise<Readonly<Record<string, unknown>>> {
+    const probe = await this.agent(`status-${this.name}-${Math.random().toString(36).slice(2)}`)
+    try {
+      const result = await probe.call('worker_status', {}).result
+      if (result.kind !== 'ok') throw new Error(`worker_status: ${JSON.stringify(result)}`)
+      return result.content
+    } finally {
+      await this.discard(probe)
+    }
+  }
+
   /** `worker_instance_id` of this home; null before its first start. */
   async instanceId(): Promise<string | null> {
     const text = await readFile(join(this.home, 'state', 'instance.json'), 'utf8').catch(() => '{}')
