@@ -124,6 +124,9 @@ export class ClaimLoop {
       )
         continue
       if (claim.state === 'held' && !(await this.#isOrphanFor(claim, waiter))) continue
+      // A report of the vanished session is being written right now, or somebody moved it meanwhile.
+      if (this.#ports.book.isBusy(claim.identity.jobId)) continue
+      if (this.#ports.book.get(claim.identity.jobId) !== claim) continue
       if (waiter.settled) return true
       this.#preparer.hand(claim, waiter)
       return true

@@ -37,7 +37,7 @@ export class Dispatch implements Service {
     this.#preparer = new Preparer(ports, this.queue, this.backoff)
     this.loop = new ClaimLoop(ports, this.queue, this.#preparer, this.backoff)
     this.#preparer.onFree(() => this.loop.nudge())
-    this.#sweeper = new Sweeper(ports)
+    this.#sweeper = new Sweeper(ports, () => this.loop.nudge())
     const told = (claim: ClaimRecord) => void this.#sweeper.told(claim)
     this.delivery = new ReportDelivery(ports)
     this.waits = new Waits(ports, this.queue, this.loop, told)
@@ -85,9 +85,9 @@ export class Dispatch implements Service {
     await book.exclusive(jobId, async () => {
       const claim = book.get(jobId)
       // Told before, or reported on already: this answer was a repetition and its loss changes nothing.
-      if (claim?.state !== 'held' || claim.delivered || claim.running) return
+      if (claim?.state !== 'held' || claim.delivered) return
       if (claim.owner?.key !== session.ref.key) return
-      await book.change(claim, { state: 'undelivered', delivered: how === 'unsure' })
+      await book.change(claim, { state: 'undelivered', worked: claim.worked || how === 'unsure' })
     })
     this.loop.nudge()
   }

@@ -7,6 +7,9 @@ import type { JobBackoff } from './job-backoff.ts'
 import type { DispatchPorts } from './ports.ts'
 import type { Waiter, WaitQueue } from './waiter.ts'
 
+/** Whether a session may have worked on the job here before, given whether its worktree was there. */
+type IsWorked = (reused: boolean) => boolean
+
 /**
  * Turns a claim into an answer: makes the worktree, attaches branch and base commit, hands it to the
  * session. Runs beside the claim loop, one job after the other per job id, never one job after another.
@@ -42,8 +45,9 @@ export class Preparer {
       taskLabel: String(claimed.task?.code ?? claimed.taskId),
       repoRoot,
       owner: waiter.session.ref,
-      // Released here after a session's grace: its worktree is still there and is handed over.
-      delivered: before?.state === 'released' && before.delivered,
+      delivered: false,
+      // Whatever became of that claim (released, lost to another machine and back): a session had the job here.
+      worked: before !== undefined && (before.worked || before.delivered),
       running: false,
       worktree: null,
       answer: {
@@ -62,14 +66,22 @@ export class Preparer {
       lost: null,
     }
     const stored = this.#ports.book.add(claim)
-    this.#run(claim, waiter, stored, before === undefined)
+    // A worktree that outlived our memory of its job may have been worked in, too.
+    const worked = claim.worked || before === undefined
+    this.#run(claim, waiter, stored, (reused) => reused && worked)
   }
 
   /** A claim that is here already (undelivered, orphaned), for the next waiter. */
   hand(claim: ClaimRecord, waiter: Waiter): void {
     const { book } = this.#ports
-    const stored = book.change(claim, { state: 'preparing', owner: waiter.session.ref })
-    this.#run(claim, waiter, stored, false)
+    const worked = claim.worked || claim.delivered
+    const stored = book.change(claim, {
+      state: 'preparing',
+      owner: waiter.session.ref,
+      delivered: false,
+      worked,
+    })
+    this.#run(claim, waiter, stored, () => worked)
   }
 
   /** Resolves when nothing is being prepared any more; git is told to end early. */
@@ -78,14 +90,14 @@ export class Preparer {
     await Promise.allSettled(this.#running)
   }
 
-  #run(claim: ClaimRecord, waiter: Waiter, stored: Promise<unknown>, isUnknown: boolean): void {
+  #run(claim: ClaimRecord, waiter: Waiter, stored: Promise<unknown>, isWorked: IsWorked): void {
     waiter.assigned = true
     const { book, logger } = this.#ports
     const { jobId } = claim.identity
     const work = book
       .exclusive(jobId, async () => {
         await stored
-        await this.#prepare(claim, waiter, isUnknown)
+        await this.#prepare(claim, waiter, isWorked)
       })
       .catch((error: unknown) => {
         logger.error({ job: jobId, err: messageOf(error) }, 'preparing a claim failed')
@@ -100,7 +112,7 @@ export class Preparer {
     this.#running.add(work)
   }
 
-  async #prepare(given: ClaimRecord, waiter: Waiter, isUnknown: boolean): Promise<void> {
+  async #prepare(given: ClaimRecord, waiter: Waiter, isWorked: IsWorked): Promise<void> {
     const { book, sql, worktrees, logger } = this.#ports
     const claim = book.get(given.identity.jobId)
     if (claim?.identity.claimedAt !== given.identity.claimedAt || claim.state !== 'preparing') return
@@ -138,9 +150,9 @@ export class Preparer {
       return
     }
     this.#backoff.succeeded(claim.identity.jobId)
-    // A worktree that outlived our memory of its job may have been worked in.
-    const resumed = claim.delivered || (made.reused && isUnknown)
+    const resumed = isWorked(made.reused)
     const ready = await book.change(claim, {
+      worked: resumed,
       worktree: { path: made.path, branch: made.branch, baseSha: made.baseSha },
       answer: {
         ...claim.answer,
@@ -185,7 +197,7 @@ export class Preparer {
       { job: jobId, code: problem.code, err: problem.message, rest_ms: restMs },
       'no worktree for a claimed job; it goes back to the queue',
     )
-    if (claim.delivered) {
+    if (claim.worked) {
       // A session worked on it before: its worktree must not be given up because git failed just now.
       await book.change(claim, { state: 'undelivered' })
     } else {

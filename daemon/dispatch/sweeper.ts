@@ -16,11 +16,14 @@ const REMEMBER_REPORTED_MS = 24 * 3600_000
 export class Sweeper implements Service {
   readonly name = 'sweeper'
   readonly #ports: DispatchPorts
+  readonly #nudge: () => void
   #timer: NodeJS.Timeout | undefined
   readonly #running = new Set<Promise<void>>()
 
-  constructor(ports: DispatchPorts) {
+  /** @param nudge tells that a claim here may have become another session's to take */
+  constructor(ports: DispatchPorts, nudge: () => void) {
     this.#ports = ports
+    this.#nudge = nudge
   }
 
   async start(): Promise<void> {
@@ -54,6 +57,8 @@ export class Sweeper implements Service {
         .finally(() => this.#running.delete(step))
       this.#running.add(step)
     }
+    // Nothing tells a waiting session that another one's client process has ended.
+    if (this.#ports.book.inState('held').some((claim) => this.#goneFor(claim) > 0)) this.#nudge()
   }
 
   #isDue(claim: ClaimRecord): boolean {
@@ -94,7 +99,7 @@ export class Sweeper implements Service {
       return
     }
     logger.info({ job: claim.identity.jobId, was: claim.state }, 'released a claim without a session')
-    if (claim.delivered || claim.state === 'held') {
+    if (claim.delivered || claim.worked || claim.state === 'held') {
       await book.change(claim, { state: 'released', releasedAt })
       return
     }

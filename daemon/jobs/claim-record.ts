@@ -77,8 +77,10 @@ const CLAIM_RECORD = z.object({
   repoRoot: z.string(),
   /** Whose claim it is; while undelivered, to whom it was last offered. */
   owner: SESSION_REF.nullable(),
-  /** The owner was told of the job once; the next answer says `resumed`. */
+  /** The owner received the job; a later loss of an answer with it changes nothing. */
   delivered: z.boolean(),
+  /** A session was, or may have been, given the job before: its work may be in the worktree, so the answer says `resumed`. */
+  worked: z.boolean(),
   running: z.boolean(),
   worktree: z.object({ path: z.string(), branch: z.string(), baseSha: z.string() }).nullable(),
   /** The job's part of a `wait_for_job` answer, kept for a session that asks again. */

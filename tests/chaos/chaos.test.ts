@@ -59,8 +59,11 @@ it(
       longestMs: 6_000,
     })
     if (!process.env.CALM) nemesis.start()
-    await Promise.race([feed(lab, JOBS), failed])
-    await nemesis.stop()
+    try {
+      await Promise.race([feed(lab, JOBS), failed])
+    } finally {
+      await nemesis.stop()
+    }
     calm = true
     history.add({ kind: 'phase', name: 'calm' })
     const faultsFor = performance.now() - started

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, realpath, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
@@ -25,6 +25,8 @@ export interface FinalJob {
 }
 
 const DATABASE = 'chaos'
+/** Leaves logs, homes, clones, history and audit for a person to look at. */
+const KEEP = process.env.SCRUM4ME_CHAOS_KEEP === '1'
 
 /** A PostgreSQL of its own with one user's backlog, machines that work for that user, and everything noted. */
 export class Laboratory {
@@ -168,10 +170,17 @@ export class Laboratory {
   /** Ends and deletes everything, whatever state the test left it in. */
   async close(): Promise<void> {
     const ended = await Promise.allSettled(this.machines.map((machine) => machine.remove()))
+    if (KEEP) await this.#keep()
     await this.#pool.end()
     await this.server.remove()
-    if (process.env.SCRUM4ME_CHAOS_KEEP !== '1')
-      await rm(this.dir, { recursive: true, force: true, maxRetries: 5 })
+    if (!KEEP) await rm(this.dir, { recursive: true, force: true, maxRetries: 5 })
     for (const result of ended) if (result.status === 'rejected') throw result.reason
+  }
+
+  async #keep(): Promise<void> {
+    const lines = (all: readonly unknown[]) => all.map((one) => `${JSON.stringify(one)}\n`).join('')
+    await writeFile(join(this.dir, 'history.jsonl'), lines(this.history.all))
+    await writeFile(join(this.dir, 'audit.jsonl'), lines(await this.audit()))
+    console.log(`Kept: ${this.dir}`)
   }
 }

@@ -1,20 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
-import type { Readable } from 'node:stream'
+import { type ChildProcess, fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { until } from '../../support/until.ts'
 
-/**
- * The agent's side of a session: a process of its own that starts the shim each time it is told to, under a
- * name that is no shell's, so that the daemon takes it for the session's client. It ends with our pipe.
- */
-const SCRIPT = `exec 4<&0
-while read -r line <&4; do
-  [ "$line" = go ] || continue
-  "$@" <&4 3>&- 4<&- &
-  echo "up $!" >&3
-  wait $!
-  echo down >&3
-done`
+const PROGRAM = fileURLToPath(new URL('../programs/agent.mjs', import.meta.url))
 
 export type CallResult =
   | { readonly kind: 'ok'; readonly content: Readonly<Record<string, unknown>> }
@@ -57,17 +45,14 @@ export class RawAgent {
   constructor(options: RawAgentOptions) {
     this.#options = options
     this.sessionId = options.sessionId
-    const command = [process.execPath, options.shim, '--home', options.home]
-    this.#process = spawn('/bin/sh', ['-c', SCRIPT, 'agent', ...command], {
-      argv0: 'chaos-agent',
+    this.#process = fork(PROGRAM, [options.shim, options.home], {
       env: { ...options.env, CLAUDE_CODE_SESSION_ID: options.sessionId },
-      stdio: ['pipe', 'pipe', 'ignore', 'pipe'],
+      execArgv: [],
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     })
     this.#process.on('error', () => undefined)
-    this.#process.stdin?.on('error', () => undefined)
     this.#exited = new Promise((resolve) => this.#process.once('exit', () => resolve()))
-    lines(this.#process.stdout, (line) => this.#answered(line))
-    lines(this.#process.stdio[3], (line) => this.#shimDid(line))
+    this.#process.on('message', (message) => this.#told(record(message) ?? {}))
   }
 
   /** Process id of the running shim. */
@@ -81,7 +66,7 @@ export class RawAgent {
 
   /** Starts a shim and says hello. */
   async open(): Promise<void> {
-    this.#process.stdin?.write('go\n')
+    this.#tell({ start: true })
     await until('the shim runs', () => this.#gone || this.#shim !== null, 30_000)
     const initialized = this.#request('initialize', {
       protocolVersion: '2025-06-18',
@@ -119,7 +104,6 @@ export class RawAgent {
       kill(shim, 'SIGKILL')
     }
     await this.#exited
-    this.#process.stdin?.destroy()
     this.#down()
   }
 
@@ -136,15 +120,19 @@ export class RawAgent {
 
   #send(message: Record<string, unknown>): void {
     if (this.#shim === null || this.#gone) return
-    this.#process.stdin?.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
+    this.#tell({ line: JSON.stringify({ jsonrpc: '2.0', ...message }) })
   }
 
-  #shimDid(line: string): void {
-    const up = /^up (\d+)$/.exec(line)
-    if (up !== null) {
-      this.#shim = Number(up[1])
+  #tell(message: object): void {
+    if (this.#process.connected) this.#process.send(message, () => undefined)
+  }
+
+  #told(message: Record<string, unknown>): void {
+    if (typeof message.line === 'string') this.#answered(message.line)
+    else if (typeof message.up === 'number') {
+      this.#shim = message.up
       this.#options.onShim?.('up')
-    } else if (line === 'down') this.#down()
+    } else if (message.down === true) this.#down()
   }
 
   #down(): void {
@@ -191,16 +179,6 @@ function parse(line: string): Record<string, unknown> | undefined {
 
 function record(value: unknown): Record<string, unknown> | undefined {
   return typeof value === 'object' && value !== null ? { ...value } : undefined
-}
-
-function lines(stream: unknown, take: (line: string) => void): void {
-  if (!isReadable(stream)) throw new Error('a pipe is missing')
-  stream.on('error', () => undefined)
-  createInterface({ input: stream }).on('line', take)
-}
-
-function isReadable(stream: unknown): stream is Readable {
-  return typeof stream === 'object' && stream !== null && 'on' in stream && 'read' in stream
 }
 
 /** A process that has just gone is as good as one that was signalled. */
