@@ -26,12 +26,16 @@ export interface Upstream {
   readonly congested: boolean
   /** True while the daemon that is there speaks another protocol. */
   readonly refused: boolean
+  /** A call waits for a daemon: do not wait with the next attempt. */
+  wanted(): void
   /** Why no daemon answers, as `CODE: sentence. Remedy.` */
   unreachable(): string
 }
 
 /** What the connection tells the relay. */
 export interface UpstreamEvents {
+  /** True while calls wait for a daemon. */
+  readonly isWaiting: boolean
   welcomed(welcome: Welcome): void
   received(json: string): void
   goodbye(goodbye: Goodbye): void
@@ -81,6 +85,10 @@ export class Relay implements UpstreamEvents {
     return this.#upstream?.congested ?? false
   }
 
+  get isWaiting(): boolean {
+    return !this.#calls.isEmpty
+  }
+
   fromClient(line: string): void {
     let message: unknown
     try {
@@ -119,7 +127,10 @@ export class Relay implements UpstreamEvents {
     else if (request.method === 'prompts/list') this.#list(request, line, staticAnswers.prompts)
     else if (this.#calls.isFull(line)) this.#options.write(failureLine(request, TOO_MANY))
     else if (this.#upstream?.refused) this.#fail(request, 'unreachable')
-    else this.#calls.add(request, line, this.#state)
+    else {
+      this.#calls.add(request, line, this.#state)
+      if (this.#state === 'down') this.#upstream?.wanted()
+    }
   }
 
   #answerInitialize(request: JsonRpcRequest): void {

@@ -32,7 +32,7 @@ const LIMITS: EndpointLimits = {
   selfCheckTicks: 5,
   helloTicks: 10,
   frameTicks: 30,
-  helloBytes: 64 * 1024,
+  helloBytes: 256 * 1024,
   outboundBytes: 24 * 1024 * 1024,
   controlRequests: 32,
 }
