@@ -8,8 +8,8 @@ import type { Goodbye, Welcome } from '../daemon/wire/hello.ts'
 import { isRecord, type JsonRpcRequest } from '../daemon/wire/json-rpc.ts'
 import { EVENT, type EventName } from '../daemon/wire/protocol.ts'
 import { composeHello } from './compose-hello.ts'
-import type { Upstream, UpstreamEvents } from './relay.ts'
 import type { Output } from './stdio.ts'
+import type { Upstream, UpstreamEvents } from './upstream.ts'
 import { VerbatimParser, verbatimFrame } from './verbatim-parser.ts'
 
 /** Jittered between the two, ms: soon enough for a call that waits, spread enough for a thousand shims. */
