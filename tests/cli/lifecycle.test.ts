@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { Installation } from '../support/installation.ts'
@@ -125,6 +125,18 @@ describe('status', () => {
     expect(text.code).toBe(4)
     expect(text.stdout).toContain('not answering')
     expect(await pid()).toBe(running)
+  })
+
+  test('a daemon whose event loop hangs is recognised without waiting for it', async () => {
+    const hang = join(machine.dir, 'hang.cjs')
+    await writeFile(hang, "process.on('SIGUSR2', () => { for (;;); })\n")
+    await machine.start(['healthy', 'degraded'], { NODE_OPTIONS: `--require=${hang}` })
+    machine.daemon?.kill('SIGUSR2')
+    await until('its mark', () => stat(join(machine.home, 'run', 'stalled')).catch(() => undefined))
+    const { code, stdout } = await machine.cli('status', '--json')
+    expect(code).toBe(4)
+    expect(JSON.parse(stdout).problems[0].message).toContain('event loop')
+    await machine.end('SIGKILL')
   })
 
   test('--watch goes on until it is interrupted', async () => {
