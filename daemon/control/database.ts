@@ -1,3 +1,4 @@
+import { dumpDatabase } from '../db/dump.ts'
 import type { Listener } from '../db/listener.ts'
 import { migrate } from '../db/migrate.ts'
 import type { Pools } from '../db/pools.ts'
@@ -48,12 +49,6 @@ export function controlDatabase({ kind, where, pools, listener }: ControlDatabas
     async migrate() {
       return (await migrate(pools.backlog)).applied
     },
-    async dump() {
-      throw new DaemonError(
-        'INTERNAL',
-        'Dumping is not there yet',
-        'Use pg_dump with `scrum4me-daemon db url`.',
-      )
-    },
+    dump: (file) => dumpDatabase(pools.backlog, file),
   }
 }
