@@ -136,7 +136,7 @@ export class ClaimLoop {
 
   async #isOrphanFor(claim: ClaimRecord, waiter: Waiter): Promise<boolean> {
     if (isOwner(claim, waiter.session)) return false
-    return mayAdopt(claim, waiter.session, this.#ports.sessions, Date.now())
+    return mayAdopt(claim, waiter.session, this.#ports.sessions)
   }
 
   async #claimFor(
@@ -158,7 +158,11 @@ export class ClaimLoop {
         instanceId,
         leaseSeconds: settings.leaseSeconds,
         products,
-        exclude: this.#backoff.resting(),
+        // A late report that waits on disk goes first: claiming its job here would make it worthless.
+        exclude: [
+          ...this.#backoff.resting(),
+          ...this.#ports.book.inState('reporting').map((claim) => claim.identity.jobId),
+        ],
         markers: this.#ports.markers(),
       })
       if (claimed === null) return false

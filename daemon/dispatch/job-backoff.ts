@@ -11,7 +11,7 @@ export class JobBackoff {
   readonly #failures = new Map<string, { count: number; until: number }>()
   readonly #now: () => number
 
-  constructor(now: () => number = Date.now) {
+  constructor(now: () => number = () => performance.now()) {
     this.#now = now
   }
 

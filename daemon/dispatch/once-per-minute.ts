@@ -3,7 +3,7 @@ export class OncePerMinute {
   readonly #said = new Map<string, number>()
   readonly #now: () => number
 
-  constructor(now: () => number = Date.now) {
+  constructor(now: () => number = () => performance.now()) {
     this.#now = now
   }
 

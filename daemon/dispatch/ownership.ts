@@ -19,15 +19,14 @@ export async function mayAdopt(
   claim: ClaimRecord,
   session: Session,
   sessions: SessionRegistry,
-  now: number,
 ): Promise<boolean> {
   const owner = claim.owner
   if (owner === null) return true
   const before = sessions.get(owner.key)
   if (before !== undefined) {
-    if (before.goneAt === null) return false
+    if (before.goneSince === null) return false
     const shimLives = before.hello === null || (await isPidAlive(before.hello.pid))
-    if (shimLives && now - before.goneAt < RECONNECT_MS) return false
+    if (shimLives && performance.now() - before.goneSince < RECONNECT_MS) return false
   }
   const client = owner.clientProcess
   if (client === null) return false

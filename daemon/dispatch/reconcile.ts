@@ -43,7 +43,9 @@ function verdictOf(
     | undefined,
 ): WorktreeVerdict {
   if (TERMINAL.has(status)) {
-    const keep = status === 'DONE' && (claim === undefined || (claim.report?.branch ?? null) !== null)
+    // Where another machine did it, the branch that counts is there.
+    const reported = claim === undefined || (claim.report?.branch ?? null) !== null
+    const keep = status === 'DONE' && claimedHere && reported
     return { action: 'remove', branch: keep ? 'keep' : 'delete', reason: `the job is ${status}` }
   }
   if (status === 'QUEUED') {

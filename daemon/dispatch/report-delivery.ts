@@ -1,11 +1,15 @@
-import { isConnectionFailure } from '../db/database-error.ts'
+import { isConnectionFailure, isTransient } from '../db/database-error.ts'
 import { DaemonError, messageOf } from '../errors.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
 import { readJob } from '../jobs/read.ts'
 import { type Report, type ReportedRow, writeLateReport, writeReport } from '../jobs/report.ts'
+import { delay } from '../lifecycle/delay.ts'
 import type { DispatchPorts } from './ports.ts'
 import { answer, type Removal, type ReportAnswer, spooledRow } from './report-answer.ts'
 import { DATABASE_WAIT_MS } from './wait.ts'
+
+/** Between two tries against a database that answers, and says that it is busy. */
+const RETRY_MS = 250
 
 /**
  * The way of a final report from the disk to the database: tried at once and after every heartbeat until
@@ -52,20 +56,23 @@ export class ReportDelivery {
   async deliver(claim: ClaimRecord, report: Report): Promise<ReportAnswer | 'lost' | 'spooled'> {
     const { authority, logger } = this.#ports
     const until = performance.now() + DATABASE_WAIT_MS
-    for (;;) {
+    do {
       try {
         await authority.ready(Math.max(0, until - performance.now()))
         return await this.#write(claim, report)
       } catch (error) {
         if (error instanceof DaemonError) {
           if (error.code !== 'DATABASE_UNAVAILABLE' && error.code !== 'UNAUTHORIZED') throw error
-          logger.warn({ job: claim.identity.jobId }, 'a final report waits on disk for the database')
-          return 'spooled'
+          break
         }
-        if (!isConnectionFailure(error)) throw error
-        authority.lost(error)
+        if (!isTransient(error)) throw error
+        if (isConnectionFailure(error)) authority.lost(error)
+        // Locked or overloaded: the report is on disk, so an error now would say less than the truth.
+        else await delay(RETRY_MS)
       }
-    }
+    } while (performance.now() < until)
+    logger.warn({ job: claim.identity.jobId }, 'a final report waits on disk for the database')
+    return 'spooled'
   }
 
   /** One try to write a spooled report. Afterwards the claim is reported or lost. */

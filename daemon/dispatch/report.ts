@@ -68,7 +68,7 @@ export class Reports {
     }
     const orphaned = claim.state === 'held' || claim.state === 'undelivered'
     const free = orphaned && book.heldBy(session.ref.key) === undefined
-    if (!free || !(await mayAdopt(claim, session, sessions, Date.now()))) throw notYours(jobId)
+    if (!free || !(await mayAdopt(claim, session, sessions))) throw notYours(jobId)
     const adopted = await book.change(claim, { state: 'held', owner: session.ref, delivered: true })
     if (adopted === undefined) throw notYours(jobId)
     return adopted

@@ -35,9 +35,15 @@ export class Sweeper implements Service {
     await Promise.allSettled(this.#running)
   }
 
-  /** The session read that its claim is lost; its worktree may go. */
+  /** The session read that its claim is lost: it is told once, and the worktree may go, now or when that works. */
   async told(claim: ClaimRecord): Promise<void> {
-    await this.#ports.book.exclusive(claim.identity.jobId, () => this.#cleanUp(claim)).catch(() => undefined)
+    const { book } = this.#ports
+    const noted = book.change(claim, { delivered: false })
+    const step = async () => {
+      const lost = await noted
+      if (lost?.state === 'lost') await this.#cleanUp(lost)
+    }
+    await book.exclusive(claim.identity.jobId, step).catch(() => undefined)
   }
 
   #schedule(): void {
@@ -62,16 +68,15 @@ export class Sweeper implements Service {
   }
 
   #isDue(claim: ClaimRecord): boolean {
-    const age = Date.now() - Date.parse(claim.since)
     switch (claim.state) {
       case 'undelivered':
-        return age > UNDELIVERED_MS
+        return this.#ports.book.ageMs(claim) > UNDELIVERED_MS
       case 'held':
         return this.#goneFor(claim) > this.#ports.settings.graceSeconds * 1000
       case 'lost':
         return !claim.delivered || this.#goneFor(claim) > 0
       case 'reported':
-        return age > REMEMBER_REPORTED_MS
+        return Date.now() - Date.parse(claim.since) > REMEMBER_REPORTED_MS
       default:
         return false
     }
@@ -82,7 +87,7 @@ export class Sweeper implements Service {
     if (claim.owner === null) return Number.POSITIVE_INFINITY
     const session = this.#ports.sessions.get(claim.owner.key)
     if (session === undefined) return Number.POSITIVE_INFINITY
-    return session.goneAt === null ? 0 : Date.now() - session.goneAt
+    return session.goneSince === null ? 0 : performance.now() - session.goneSince
   }
 
   async #act(seen: ClaimRecord): Promise<void> {

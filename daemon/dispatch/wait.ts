@@ -40,8 +40,12 @@ export class Waits {
       throw lostError(lost)
     }
     const held = book.heldBy(session.ref.key)
-    // Even with the database away: what the session holds it may be told.
-    if (held !== undefined) return this.#again(session, held)
+    if (held !== undefined) {
+      // After the step that is just being taken on it: a report, or a release when the grace is over.
+      const still = await book.exclusive(held.identity.jobId, async () => book.heldBy(session.ref.key))
+      // Even with the database away: what the session holds it may be told.
+      if (still !== undefined) return this.#again(session, still)
+    }
     await authority.ready(Math.min(DATABASE_WAIT_MS, request.waitMs))
     return this.#inLine(session, request)
   }

@@ -9,6 +9,8 @@ import { LEASED } from './claim-record.ts'
 export class ClaimBook {
   readonly #store: RecordStore<ClaimRecord>
   readonly #claims = new Map<string, ClaimRecord>()
+  /** When each claim came into its state, on the monotonic clock; for one from the disk, when it was read. */
+  readonly #since = new Map<string, number>()
   readonly #locks = new Map<string, Promise<unknown>>()
 
   constructor(store: RecordStore<ClaimRecord>) {
@@ -20,7 +22,7 @@ export class ClaimBook {
     const { records, unreadable } = await this.#store.load()
     for (const [jobId, record] of records) {
       // A copied home brings records of another machine's claims; they are not ours to renew.
-      if (record.identity.instanceId === instanceId) this.#claims.set(jobId, record)
+      if (record.identity.instanceId === instanceId) this.#keep(record)
       else await this.#store.delete(jobId)
     }
     return unreadable
@@ -49,7 +51,7 @@ export class ClaimBook {
   }
 
   add(record: ClaimRecord): Promise<void> {
-    this.#claims.set(record.identity.jobId, record)
+    this.#keep(record)
     return this.#store.put(record.identity.jobId, record)
   }
 
@@ -61,10 +63,10 @@ export class ClaimBook {
     const { jobId, claimedAt } = claim.identity
     const current = this.#claims.get(jobId)
     if (current === undefined || current.identity.claimedAt !== claimedAt) return undefined
-    const since =
-      patch.state === undefined || patch.state === current.state ? current.since : new Date().toISOString()
-    const changed: ClaimRecord = { ...current, ...patch, since }
-    this.#claims.set(jobId, changed)
+    const moved = patch.state !== undefined && patch.state !== current.state
+    const changed = { ...current, ...patch, since: moved ? new Date().toISOString() : current.since }
+    if (moved) this.#keep(changed)
+    else this.#claims.set(jobId, changed)
     await this.#store.put(jobId, changed)
     return changed
   }
@@ -73,7 +75,18 @@ export class ClaimBook {
     const { jobId, claimedAt } = claim.identity
     if (this.#claims.get(jobId)?.identity.claimedAt !== claimedAt) return Promise.resolve()
     this.#claims.delete(jobId)
+    this.#since.delete(jobId)
     return this.#store.delete(jobId)
+  }
+
+  /** How long the claim has been in its state, ms, as far as this process saw it; no stepped clock changes it. */
+  ageMs(claim: ClaimRecord): number {
+    return performance.now() - (this.#since.get(claim.identity.jobId) ?? performance.now())
+  }
+
+  #keep(record: ClaimRecord): void {
+    this.#claims.set(record.identity.jobId, record)
+    this.#since.set(record.identity.jobId, performance.now())
   }
 
   /** Whether a step on this job runs now; what the heartbeat reads of it then is not yet to be trusted. */

@@ -96,10 +96,11 @@ export class CallMemory {
   async #begin(key: string, id: string, tool: string, call: () => Promise<CallToolResult>) {
     const file = join(this.#directory, `${key}.jsonl`)
     // Not flushed to the disk: a power cut ends the shim too, and with it everyone who could ask again.
-    await appendFile(file, `${JSON.stringify({ id, tool })}\n`, { mode: 0o600 })
+    // The newline first: a note cut off by a crash must not swallow the next one.
+    await appendFile(file, `\n${JSON.stringify({ id, tool })}`, { mode: 0o600 })
     const result = await call()
     // The result stands whether or not it could be noted; only a crash right now would call it unknown.
-    await appendFile(file, `${JSON.stringify({ id, tool, result })}\n`).catch(() => undefined)
+    await appendFile(file, `\n${JSON.stringify({ id, tool, result })}`).catch(() => undefined)
     return result
   }
 

@@ -12,8 +12,11 @@ interface Delivery {
   settle(outcome: Delivered): void
 }
 
-/** `unsure`: it was written, and the connection ended before anything told whether it arrived. */
-export type Delivered = 'received' | 'not received' | 'unsure'
+/**
+ * `unsure`: it was written, and the connection ended before anything told whether it arrived. `left open`: we
+ * ended the connection, so the client will be back and asks again for what it did not get.
+ */
+export type Delivered = 'received' | 'not received' | 'unsure' | 'left open'
 
 /**
  * Stands between the SDK's server and its transport and tells whether an answer was received:
@@ -31,10 +34,13 @@ export class DeliveryTap implements Transport {
   onerror?: ((error: Error) => void) | undefined
   readonly #inner: Transport
   readonly #deliveries = new Map<RequestId, Delivery>()
+  readonly #isLeaving: () => boolean
   #ping: () => Promise<unknown> = () => Promise.resolve()
 
-  constructor(inner: Transport) {
+  /** @param isLeaving true once this daemon ends */
+  constructor(inner: Transport, isLeaving: () => boolean = () => false) {
     this.#inner = inner
+    this.#isLeaving = isLeaving
   }
 
   /** How to ask the client for a sign of life. */
@@ -48,7 +54,8 @@ export class DeliveryTap implements Transport {
       this.onmessage?.(message)
     }
     this.#inner.onclose = () => {
-      for (const delivery of this.#deliveries.values()) delivery.settle(outcomeOfClose(delivery))
+      const left = this.#isLeaving() ? 'left open' : undefined
+      for (const delivery of this.#deliveries.values()) delivery.settle(left ?? outcomeOfClose(delivery))
       this.onclose?.()
     }
     this.#inner.onerror = (error) => this.onerror?.(error)

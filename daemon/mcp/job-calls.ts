@@ -58,6 +58,8 @@ function watchDelivery(dispatch: Dispatch, site: CallSite, jobId: string): void 
   }
   void site.answerDelivered().then((outcome) => {
     if (outcome === 'received') return dispatch.delivered(site.session, jobId)
+    // A planned end: the claim stays its session's, which is back in a moment.
+    if (outcome === 'left open') return
     return dispatch.undelivered(site.session, jobId, outcome)
   })
 }

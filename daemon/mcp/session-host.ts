@@ -103,7 +103,7 @@ export class SessionHost {
     memory.opened(hello.connectionId)
     const session = await sessions.connect(name, hello)
     const { key } = session.ref
-    const tap = new DeliveryTap(connection.transport)
+    const tap = new DeliveryTap(connection.transport, () => this.#draining)
     const server = new Server(SERVER_INFO, {
       capabilities: SERVER_CAPABILITIES,
       instructions: SERVER_INSTRUCTIONS,

@@ -8,6 +8,7 @@ interface Entry {
   connections: Set<string>
   connectedAt: number
   goneAt: number | null
+  goneSince: number | null
   /** Remembered from before a restart and not seen since. */
   restored: boolean
 }
@@ -27,11 +28,13 @@ const FORGET_AFTER_MS = 10 * 60_000
 export class SessionRegistry {
   readonly #entries = new Map<string, Entry>()
   readonly #now: () => number
+  readonly #monotonic: () => number
   #listener: RegistryListener = { gone: () => undefined }
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(now: () => number = Date.now) {
+  constructor(now: () => number = Date.now, monotonic: () => number = () => performance.now()) {
     this.#now = now
+    this.#monotonic = monotonic
   }
 
   listen(listener: RegistryListener): void {
@@ -48,6 +51,7 @@ export class SessionRegistry {
       connections: new Set(),
       connectedAt: now,
       goneAt: now,
+      goneSince: this.#monotonic(),
       restored: true,
     })
   }
@@ -63,6 +67,7 @@ export class SessionRegistry {
     for (const entry of this.#entries.values()) {
       if (!entry.connections.delete(connection) || entry.connections.size > 0) continue
       entry.goneAt = this.#now()
+      entry.goneSince = this.#monotonic()
       this.#listener.gone(entry)
     }
   }
@@ -87,6 +92,7 @@ export class SessionRegistry {
     entry.hello = hello
     entry.connections.add(connection)
     entry.goneAt = null
+    entry.goneSince = null
     entry.restored = false
     if (hello.clientProcess !== null) entry.ref = { ...entry.ref, clientProcess: hello.clientProcess }
     return entry
@@ -116,6 +122,7 @@ export class SessionRegistry {
       connections: new Set(),
       connectedAt: this.#now(),
       goneAt: null,
+      goneSince: null,
       restored: false,
     }
     this.#entries.set(key, entry)
@@ -124,9 +131,9 @@ export class SessionRegistry {
 
   /** Sessions that hold a claim are restored from it, so forgetting one here loses nothing. */
   #forgetOld(): void {
-    const limit = this.#now() - FORGET_AFTER_MS
+    const limit = this.#monotonic() - FORGET_AFTER_MS
     for (const [key, entry] of this.#entries) {
-      if (entry.goneAt !== null && entry.goneAt < limit) this.#entries.delete(key)
+      if (entry.goneSince !== null && entry.goneSince < limit) this.#entries.delete(key)
     }
   }
 }

@@ -21,6 +21,8 @@ export interface Session {
   readonly connections: ReadonlySet<string>
   /** ms since epoch of the first connection in this daemon's life, or of its start. */
   readonly connectedAt: number
-  /** ms since epoch; null while connected. */
+  /** ms since epoch; null while connected. For people: a stepped wall clock must end no grace. */
   readonly goneAt: number | null
+  /** The same moment on the monotonic clock (`performance.now()`), by which durations are measured. */
+  readonly goneSince: number | null
 }
