@@ -61,7 +61,7 @@ test('every well-formed change reaches every subscriber, in order, whatever else
   const unsubscribe = listener.subscribe((change) => two.push(change))
   await listener.start()
   await listening(listener)
-  for (const bad of ['', 'hello', '{', '[]', 'null', '{"type":1}', '"type"', '{"a":1}']) await send(bad)
+  for (const bad of ['', 'hello', '{', '[]', '[{}]', 'null', '7', '"type"', '{"a":1']) await send(bad)
   await send('{"type":"first","user_id":"u"}')
   await until('both heard it', () => one.length === 1 && two.length === 1)
   unsubscribe()
