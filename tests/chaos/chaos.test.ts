@@ -17,6 +17,18 @@ const ENV = {
   SCRUM4ME_HEARTBEAT_SECONDS: '1',
   SCRUM4ME_SESSION_GRACE_SECONDS: '3',
 }
+/** In a run of 400 jobs. */
+const FAULTS = {
+  killShim: 60,
+  stopShim: 40,
+  killDaemon: 20,
+  stopDaemon: 16,
+  terminateDaemon: 8,
+  killDatabase: 4,
+  blackholeLink: 12,
+  resetLink: 20,
+  cancelJob: 24,
+}
 const HABITS = { cancels: 0.1, vanishes: 0.04, commits: 0.4, scribbles: 0.15, runs: 0.3, thinksMs: 150 }
 
 let lab: Laboratory | undefined
@@ -47,20 +59,12 @@ it(
     const failed = Promise.all(running)
     history.add({ kind: 'phase', name: 'faults' })
     const nemesis = new Nemesis(lab, workers, random.fork(), {
-      killShim: 900,
-      stopShim: 1_200,
-      killDaemon: 4_000,
-      stopDaemon: 5_000,
-      terminateDaemon: 9_000,
-      killDatabase: 15_000,
-      blackhole: 7_000,
-      reset: 3_000,
-      cancelJob: 2_500,
+      faults: scaled(process.env.CALM ? 0 : JOBS / 400),
+      jobs: JOBS * 0.95,
       longestMs: 6_000,
     })
-    if (!process.env.CALM) nemesis.start()
     try {
-      await Promise.race([feed(lab, JOBS), failed])
+      await Promise.race([feed(lab, nemesis), failed])
     } finally {
       await nemesis.stop()
     }
@@ -103,17 +107,33 @@ it(
   LONG ? 3_600_000 : 300_000,
 )
 
+function scaled(by: number): typeof FAULTS {
+  const times = (fault: keyof typeof FAULTS) => Math.round(FAULTS[fault] * by)
+  return {
+    killShim: times('killShim'),
+    stopShim: times('stopShim'),
+    killDaemon: times('killDaemon'),
+    stopDaemon: times('stopDaemon'),
+    terminateDaemon: times('terminateDaemon'),
+    killDatabase: times('killDatabase'),
+    blackholeLink: times('blackholeLink'),
+    resetLink: times('resetLink'),
+    cancelJob: times('cancelJob'),
+  }
+}
+
 /** Keeps a few jobs in the queue until all were there and nearly all have ended. */
-async function feed(lab: Laboratory, jobs: number): Promise<void> {
+async function feed(lab: Laboratory, nemesis: Nemesis): Promise<void> {
   let made = 0
   for (;;) {
-    const counts = await lab.counts()
-    const queued = counts.QUEUED ?? 0
-    const more = Math.min(12 - queued, jobs - made)
+    const { QUEUED = 0, CLAIMED = 0, RUNNING = 0 } = await lab.counts()
+    const ended = made - QUEUED - CLAIMED - RUNNING
+    nemesis.progress(ended)
+    const more = Math.min(12 - QUEUED, JOBS - made)
     if (more > 0) {
       await lab.enqueue(more)
       made += more
-    } else if (made === jobs && (await unfinished(lab)) < 10) return
+    } else if (made === JOBS && made - ended < 10) return
     await delay(100)
   }
 }

@@ -4,83 +4,114 @@ import type { Machine } from './machine.ts'
 import type { Random } from './random.ts'
 import type { Worker } from './worker.ts'
 
+const FAULTS = [
+  'killShim',
+  'stopShim',
+  'killDaemon',
+  'stopDaemon',
+  'terminateDaemon',
+  'killDatabase',
+  'blackholeLink',
+  'resetLink',
+  'cancelJob',
+] as const
+
+type Fault = (typeof FAULTS)[number]
+
 export interface NemesisOptions {
-  /** Mean time between two faults of one kind, ms; 0: never. */
-  readonly killShim: number
-  readonly stopShim: number
-  readonly killDaemon: number
-  readonly stopDaemon: number
-  readonly terminateDaemon: number
-  readonly killDatabase: number
-  readonly blackhole: number
-  readonly reset: number
-  readonly cancelJob: number
+  /** How often each fault comes in a run of `jobs` jobs. */
+  readonly faults: Readonly<Record<Fault, number>>
+  readonly jobs: number
   /** How long something stays stopped or cut off at most, ms. */
   readonly longestMs: number
 }
 
-/** Does what goes wrong in the field, at random moments, until it is told to stop; then mends all of it. */
+/**
+ * Does what goes wrong in the field. The faults are spread over the run by its progress, not by time, so
+ * that a slow machine meets no more of them than a fast one; when and on whom they fall is random.
+ */
 export class Nemesis {
   readonly #lab: Laboratory
   readonly #workers: readonly Worker[]
   readonly #random: Random
   readonly #options: NemesisOptions
   readonly #stop = new AbortController()
-  readonly #loops: Promise<void>[] = []
-  /** One fault at a time on a daemon, and one on the database. */
+  readonly #running = new Set<Promise<void>>()
+  /** Each fault with the number of ended jobs at which it is due. */
+  readonly #plan: { readonly at: number; readonly fault: Fault }[]
+  /** What has a fault now and must be left alone until it is over. */
   readonly #busy = new Set<unknown>()
+  #failure: unknown
 
   constructor(lab: Laboratory, workers: readonly Worker[], random: Random, options: NemesisOptions) {
     this.#lab = lab
     this.#workers = workers
     this.#random = random
     this.#options = options
+    this.#plan = FAULTS.flatMap((fault) =>
+      Array.from({ length: options.faults[fault] }, () => ({ at: random.next() * options.jobs, fault })),
+    ).sort((a, b) => a.at - b.at)
   }
 
-  start(): void {
-    const o = this.#options
-    this.#every(o.killShim, () => this.#killShim())
-    this.#every(o.stopShim, () => this.#stopShim())
-    this.#every(o.killDaemon, () => this.#daemon((machine) => machine.kill()))
-    this.#every(o.terminateDaemon, () => this.#daemon(async (machine) => void (await machine.terminate())))
-    this.#every(o.stopDaemon, () => this.#stopDaemon())
-    this.#every(o.killDatabase, () => this.#killDatabase())
-    this.#every(o.blackhole, () => this.#cutOff('blackhole'))
-    this.#every(o.reset, () => this.#reset())
-    this.#every(o.cancelJob, () => this.#cancelJob())
+  /** Begins what is due now that so many jobs have ended. */
+  progress(ended: number): void {
+    if (this.#failure !== undefined) throw this.#failure
+    for (;;) {
+      const next = this.#plan[0]
+      if (next === undefined || next.at > ended || this.#stop.signal.aborted) return
+      this.#plan.shift()
+      const run = this.#begin(next.fault)
+        .catch((error: unknown) => {
+          this.#failure ??= error
+        })
+        .finally(() => this.#running.delete(run))
+      this.#running.add(run)
+    }
   }
 
   /** No more faults; everything runs and is reachable again. */
   async stop(): Promise<void> {
     this.#stop.abort()
-    await Promise.all(this.#loops)
+    await Promise.all(this.#running)
+    if (this.#failure !== undefined) throw this.#failure
   }
 
-  #every(meanMs: number, fault: () => Promise<void>): void {
-    if (meanMs === 0) return
-    const random = this.#random.fork()
-    const loop = async () => {
-      for (;;) {
-        await delay(meanMs * random.between(0.3, 1.7), this.#stop.signal)
-        if (this.#stop.signal.aborted) return
-        await fault()
-      }
+  #begin(fault: Fault): Promise<void> {
+    const machine = this.#random.pick(this.#lab.machines)
+    switch (fault) {
+      case 'killShim':
+        return this.#killShim()
+      case 'stopShim':
+        return this.#stopShim()
+      case 'killDaemon':
+        return this.#end(machine, () => machine.kill())
+      case 'terminateDaemon':
+        return this.#end(machine, async () => void (await machine.terminate()))
+      case 'stopDaemon':
+        return this.#stopDaemon(machine)
+      case 'killDatabase':
+        return this.#killDatabase()
+      case 'blackholeLink':
+        return this.#blackhole(machine)
+      case 'resetLink':
+        return this.#reset(machine)
+      case 'cancelJob':
+        return this.#cancelJob()
     }
-    this.#loops.push(loop())
   }
 
-  /** A while in which something stays broken; ends early when the nemesis is stopped. */
+  /** How long something stays broken: mostly short, sometimes as long as it gets; over when the faults are. */
   #while(): Promise<void> {
     const { longestMs } = this.#options
-    // Mostly short, sometimes as long as it gets.
-    const ms = this.#random.chance(0.3) ? this.#random.between(longestMs / 2, longestMs) : longestMs / 8
+    const ms = this.#random.chance(0.25)
+      ? this.#random.between(longestMs / 2, longestMs)
+      : this.#random.between(0, longestMs / 5)
     return delay(ms, this.#stop.signal)
   }
 
   async #killShim(): Promise<void> {
     const agent = this.#random.pick(this.#workers).agent
-    if (agent === undefined || agent.isGone) return
-    agent.signalShim('SIGKILL')
+    if (agent !== undefined && !agent.isGone) agent.signalShim('SIGKILL')
   }
 
   async #stopShim(): Promise<void> {
@@ -93,25 +124,26 @@ export class Nemesis {
     this.#lab.history.add({ kind: 'shim', session: agent.sessionId, did: 'continued' })
   }
 
-  /** Ends one daemon and starts another at once or a little later. */
-  async #daemon(end: (machine: Machine) => Promise<void>): Promise<void> {
-    await this.#alone(this.#random.pick(this.#lab.machines), async (machine) => {
-      await end(machine)
+  /** Ends a daemon and starts another at once or a little later. */
+  #end(machine: Machine, end: () => Promise<void>): Promise<void> {
+    return this.#alone(machine, async () => {
+      await end()
       if (this.#random.chance(0.3)) await this.#while()
       await machine.start()
     })
   }
 
-  async #stopDaemon(): Promise<void> {
-    await this.#alone(this.#random.pick(this.#lab.machines), async (machine) => {
+  #stopDaemon(machine: Machine): Promise<void> {
+    return this.#alone(machine, async () => {
       machine.stop()
       await this.#while()
       machine.continue()
     })
   }
 
-  async #killDatabase(): Promise<void> {
-    await this.#alone(this.#lab.server, async (server) => {
+  #killDatabase(): Promise<void> {
+    const { server } = this.#lab
+    return this.#alone(server, async () => {
       this.#note('killed')
       await server.kill('SIGKILL')
       if (this.#random.chance(0.5)) await this.#while()
@@ -120,23 +152,21 @@ export class Nemesis {
     })
   }
 
-  async #cutOff(mode: 'blackhole' | 'refuse'): Promise<void> {
-    await this.#alone(this.#random.pick(this.#lab.machines).proxy, async (proxy) => {
-      const machine = this.#lab.machines.find((one) => one.proxy === proxy)?.name
-      this.#note(`link ${mode}`, machine)
-      await proxy.setMode(mode)
+  #blackhole({ proxy, name }: Machine): Promise<void> {
+    return this.#alone(proxy, async () => {
+      this.#note('link blackhole', name)
+      await proxy.setMode('blackhole')
       await this.#while()
       await proxy.setMode('forward')
       // What was swallowed is missing for good: such a link cannot go on.
       proxy.reset()
-      this.#note('link forward', machine)
+      this.#note('link forward', name)
     })
   }
 
-  async #reset(): Promise<void> {
-    const machine = this.#random.pick(this.#lab.machines)
-    this.#note('link reset', machine.name)
-    machine.proxy.reset()
+  async #reset({ proxy, name }: Machine): Promise<void> {
+    this.#note('link reset', name)
+    proxy.reset()
   }
 
   /** A person cancels a job in the web app. */
@@ -153,11 +183,12 @@ export class Nemesis {
     )
   }
 
-  async #alone<T>(on: T, fault: (on: T) => Promise<void>): Promise<void> {
+  /** One fault at a time on one thing; a second one finds it broken already and does nothing. */
+  async #alone(on: unknown, fault: () => Promise<void>): Promise<void> {
     if (this.#busy.has(on)) return
     this.#busy.add(on)
     try {
-      await fault(on)
+      await fault()
     } finally {
       this.#busy.delete(on)
     }

@@ -2,10 +2,11 @@ import { execFile } from 'node:child_process'
 import { access, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { delay } from '../../../daemon/lifecycle/delay.ts'
+import { answerOf, type Held, toHeld } from './held.ts'
 import { History } from './history.ts'
 import type { Machine } from './machine.ts'
 import type { Random } from './random.ts'
-import type { CallResult, RawAgent } from './raw-agent.ts'
+import type { RawAgent } from './raw-agent.ts'
 
 /** How often a worker does what, of 1. */
 export interface Habits {
@@ -21,14 +22,6 @@ export interface Habits {
   readonly runs: number
   /** Thinks this long at most between the steps, ms. */
   readonly thinksMs: number
-}
-
-interface Held {
-  readonly job: string
-  readonly claim: string
-  readonly path: string
-  readonly branch: string
-  readonly resumed: boolean
 }
 
 let serial = 0
@@ -222,28 +215,6 @@ export class Worker {
 
 /** The shim died under a call. */
 class Cut extends Error {}
-
-function toHeld(content: Readonly<Record<string, unknown>>): Held | undefined {
-  if (content.status !== 'claimed') return undefined
-  return {
-    job: String(content.job_id),
-    claim: String(content.plan_snapshot),
-    path: String(content.worktree_path),
-    branch: String(content.branch_name),
-    resumed: content.resumed === true,
-  }
-}
-
-function answerOf(result: CallResult): string {
-  switch (result.kind) {
-    case 'ok':
-      return result.content.delivered === true ? 'counted' : 'spooled'
-    case 'failed':
-      return result.code
-    default:
-      return 'cut'
-  }
-}
 
 /** The claim is not this session's, for good. */
 function isOver(code: string): boolean {
