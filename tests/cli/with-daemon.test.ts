@@ -1,4 +1,4 @@
-import { mkdir, readFile, stat } from 'node:fs/promises'
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -262,6 +262,39 @@ describe('pause', () => {
     expect(await scenario.jobRow(String(job_id))).toMatchObject({ status: 'CLAIMED' })
     await machine.json('jobs', 'cancel', String(job_id))
     await agent.close()
+  })
+})
+
+describe('login', () => {
+  test('checks both against the database and saves them for the daemon alone', async () => {
+    const home = join(machine.dir, 'login')
+    const { plain } = await seed.token(scenario.db, { user_id: scenario.userId })
+    const env = { SCRUM4ME_HOME: home, DATABASE_URL: '', SCRUM4ME_TOKEN: '' }
+    const login = (input: string) => machine.cliWith({ env, input }, 'login')
+    const unknown = await login(`${scenario.db.url}\n${'x'.repeat(40)}\n`)
+    expect(unknown.code).toBe(1)
+    expect(unknown.stderr).toMatch(/^UNAUTHORIZED: The database does not know this token/)
+    await expect(stat(home)).rejects.toThrow('ENOENT')
+    await mkdir(home, { mode: 0o700 })
+    await writeFile(
+      join(home, 'daemon.env'),
+      '# mine\nSCRUM4ME_LOG_LEVEL=debug\nSCRUM4ME_TOKEN=old-token-1\n',
+      {
+        mode: 0o600,
+      },
+    )
+    const good = await login(`DATABASE_URL="${scenario.db.url}"\nSCRUM4ME_TOKEN=${plain}\n`)
+    expect(good).toMatchObject({ code: 0, stdout: expect.stringContaining('Logged in as user-') })
+    expect(good.stdout + good.stderr).not.toContain(plain)
+    expect(await readFile(join(home, 'daemon.env'), 'utf8')).toBe(
+      `# mine\nSCRUM4ME_LOG_LEVEL=debug\nDATABASE_URL=${scenario.db.url}\nSCRUM4ME_TOKEN=${plain}\n`,
+    )
+    expect((await stat(join(home, 'daemon.env'))).mode & 0o777).toBe(0o600)
+    // A stopped daemon's doctor checks the same directly.
+    const { checks } = JSON.parse((await machine.cliWith({ env }, 'doctor', '--json')).stdout)
+    expect(checks).toContainEqual(expect.objectContaining({ name: 'database', state: 'ok' }))
+    expect(checks).toContainEqual(expect.objectContaining({ name: 'token', state: 'ok' }))
+    expect(checks).toContainEqual(expect.objectContaining({ name: 'daemon', state: 'fail' }))
   })
 })
 
