@@ -95,6 +95,13 @@ test('it starts without a database, listens as soon as there is one, and stops i
   expect(reconnected).toBe(2)
 })
 
+test('stop does not wait for a database that is still being started', async () => {
+  const listener = makeListener(db.url, { beforeConnect: () => new Promise(() => undefined) })
+  await listener.start()
+  await listener.stop()
+  expect(listener.state).toBe('off')
+})
+
 test('a lost connection is made again, and subscribers are told to look', async () => {
   const listener = makeListener()
   const heard: Change[] = []
