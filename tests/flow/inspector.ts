@@ -55,7 +55,9 @@ export async function inspect(
   env: Record<string, string>,
   ...args: string[]
 ): Promise<Record<string, unknown>> {
-  const { stdout } = await run(inspector.node, [inspector.file, '--cli', ...command, ...args], {
+  // 2.x passes on nothing else of its environment.
+  const forServer = Object.entries(env).flatMap(([name, value]) => ['-e', `${name}=${value}`])
+  const { stdout } = await run(inspector.node, [inspector.file, '--cli', ...forServer, ...command, ...args], {
     cwd: inspector.cwd,
     // It starts its second process as plain `node`.
     env: { ...env, PATH: `${dirname(inspector.node)}:${env.PATH}` },
