@@ -33,7 +33,7 @@ export async function buildServices(options: DaemonOptions, owner: Owner): Promi
     markFile: join(config.paths.runDir, 'stalled'),
     // That this is asked at all shows that the event loop turns; the claim loop must not hang in a pass.
     turning: () => features.dispatch.loop.passMs < STUCK_MS,
-    line: async () => stateLine(await surfaces.status()),
+    line: async () => options.redactor.clean(stateLine(await surfaces.status())),
   })
   const group = new ServiceGroup((service, error) => {
     const log = logger.child({ service: 'daemon' })

@@ -1,4 +1,4 @@
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -7,13 +7,18 @@ import type { Installation } from '../support/installation.ts'
 import { Scenario } from '../support/scenario.ts'
 import { seed } from '../support/seed.ts'
 
+const PASSWORD = 'hush-a-bye-77'
+
 let scenario: Scenario
 let machine: Installation
 let productId: string
 
 beforeAll(async () => {
   scenario = await Scenario.make()
-  machine = await scenario.installation()
+  // The server trusts the socket; the password is there to be kept secret.
+  const databaseUrl = scenario.db.url.replace(/^([a-z]+:\/\/[^@:]*)@/, `$1:${PASSWORD}@`)
+  expect(databaseUrl).toContain(PASSWORD)
+  machine = await scenario.installation({ databaseUrl })
   const product = await scenario.product(machine)
   productId = product.id
   await machine.start()
@@ -367,22 +372,29 @@ describe('the rest', () => {
   })
 
   test('no secret anywhere the product writes', async () => {
-    const token = String(machine.env.SCRUM4ME_TOKEN)
-    const outputs = await Promise.all(
-      [
-        ['status'],
-        ['status', '--json'],
-        ['doctor'],
-        ['config'],
-        ['mcp-config'],
-        ['logs', '-n', '1000', '--raw'],
-        ['jobs'],
-      ].map((args) => machine.cli(...args)),
-    )
-    const text = outputs.map(({ stdout, stderr }) => stdout + stderr).join('') + machine.daemonOutput
-    expect(text).not.toContain(token)
-    const log = await readFile(join(machine.home, 'logs', 'daemon.log'), 'utf8')
-    expect(log).not.toContain(token)
+    const secrets = [String(machine.env.SCRUM4ME_TOKEN), PASSWORD]
+    const clean = (text: string, where: string) => {
+      for (const secret of secrets) if (text.includes(secret)) throw new Error(`a secret in ${where}`)
+    }
+    const commands = [
+      ...[['status'], ['status', '--json'], ['doctor'], ['config'], ['mcp-config'], ['jobs'], ['db', 'url']],
+      ...[['logs', '-n', '1000', '--raw'], ['worktrees'], ['completion', 'bash'], ['install', '--print']],
+    ]
+    for (const args of commands) {
+      const { stdout, stderr } = await machine.cli(...args)
+      clean(stdout + stderr, args.join(' '))
+    }
+    clean(machine.daemonOutput, 'the daemon’s stderr')
+    for (const entry of await readdir(machine.dir, { recursive: true, withFileTypes: true })) {
+      const file = join(entry.parentPath, entry.name)
+      if (entry.isFile() && file !== join(machine.dir, 'login', 'daemon.env')) {
+        clean(await readFile(file, 'latin1'), file)
+      }
+    }
+    for (const pid of await readdir('/proc')) {
+      if (/^\d+$/.test(pid))
+        clean(await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''), `argv of ${pid}`)
+    }
     expect((await stat(join(machine.home, 'logs', 'daemon.log'))).mode & 0o077).toBe(0)
   })
 })
