@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { composeDatabase } from './compose/database.ts'
 import { composeFeatures } from './compose/features.ts'
 import { composeSurfaces, type Owner } from './compose/surfaces.ts'
@@ -29,9 +30,10 @@ export async function buildServices(options: DaemonOptions, owner: Owner): Promi
   const surfaces = composeSurfaces(options, owner, instanceId, database, features)
   const link = new SupervisorLink({
     supervisor,
+    markFile: join(config.paths.runDir, 'stalled'),
     // That this is asked at all shows that the event loop turns; the claim loop must not hang in a pass.
     turning: () => features.dispatch.loop.passMs < STUCK_MS,
-    line: async () => stateLine(await surfaces.status()),
+    line: async () => options.redactor.clean(stateLine(await surfaces.status())),
   })
   const group = new ServiceGroup((service, error) => {
     const log = logger.child({ service: 'daemon' })

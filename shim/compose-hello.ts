@@ -23,7 +23,7 @@ export async function composeHello(
     protocol: PROTOCOL,
     version: VERSION,
     connectionId,
-    sessionId: env.CLAUDE_CODE_SESSION_ID || `shim-${connectionId}`,
+    sessionId: env.CLAUDE_CODE_SESSION_ID?.slice(0, 128) || `shim-${connectionId}`,
     pid: process.pid,
     clientProcess: await findClientProcess(process.ppid),
     clientName: text(client.name),

@@ -8,15 +8,15 @@ import type { Goodbye, Welcome } from '../daemon/wire/hello.ts'
 import { isRecord, type JsonRpcRequest } from '../daemon/wire/json-rpc.ts'
 import { EVENT, type EventName } from '../daemon/wire/protocol.ts'
 import { composeHello } from './compose-hello.ts'
-import type { Upstream, UpstreamEvents } from './relay.ts'
 import type { Output } from './stdio.ts'
+import type { Upstream, UpstreamEvents } from './upstream.ts'
 import { VerbatimParser, verbatimFrame } from './verbatim-parser.ts'
 
-/** Full jitter between the two, ms: soon enough to be there when a daemon returns, spread enough for a thousand shims. */
+/** Jittered between the two, ms: soon enough for a call that waits, spread enough for a thousand shims. */
 const RETRY_MIN_MS = 25
 const RETRY_MAX_MS = 400
-/** After a refusal only another daemon helps, ms. */
-const RETRY_REFUSED_MS = 2_000
+/** While no call waits, or only another daemon would help, ms. A new call asks at once. */
+const RETRY_IDLE_MS = 2_000
 const CONGESTED_BYTES = 1024 * 1024
 
 export interface LinkOptions {
@@ -34,6 +34,7 @@ export class Link implements Upstream {
   readonly #hello: ReturnType<typeof composeHello>
   #line: Line | undefined
   #connected = false
+  #timer: NodeJS.Timeout | undefined
   #attempts = 0
   #fault: DaemonError | undefined
 
@@ -52,6 +53,14 @@ export class Link implements Upstream {
 
   get congested(): boolean {
     return (this.#line?.socket.writableLength ?? 0) > CONGESTED_BYTES
+  }
+
+  wanted(): void {
+    if (this.#timer === undefined) return
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.#attempts = 0
+    void this.#connect()
   }
 
   send(json: string): void {
@@ -115,12 +124,17 @@ export class Link implements Upstream {
   }
 
   #retry(): void {
-    const cap =
-      this.#fault === undefined
-        ? Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** this.#attempts)
-        : RETRY_REFUSED_MS
+    const isUrgent = this.#events.isWaiting && this.#fault === undefined
+    const cap = Math.min(isUrgent ? RETRY_MAX_MS : RETRY_IDLE_MS, RETRY_MIN_MS * 2 ** this.#attempts)
     this.#attempts = Math.min(this.#attempts + 1, 10)
-    setTimeout(() => void this.#connect(), RETRY_MIN_MS + Math.random() * cap)
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined
+        void this.#connect()
+      },
+      RETRY_MIN_MS + Math.random() * cap,
+    )
   }
 }
 

@@ -58,6 +58,10 @@ export class PendingCalls {
     this.#options = options
   }
 
+  get isEmpty(): boolean {
+    return this.#calls.size === 0
+  }
+
   isFull(line: string): boolean {
     return this.#calls.size >= MAX_CALLS || this.#bytes + line.length > MAX_BYTES
   }

@@ -9,36 +9,16 @@ import { isNotification, isRecord, isRequest, isRequestId, isResponse } from '..
 import { MCP_VERSIONS } from '../daemon/wire/mcp-versions.ts'
 import { MAX_FRAME_BYTES } from '../daemon/wire/protocol.ts'
 import { errorLine, failureLine, resultLine } from './answer.ts'
+import { joinRequestId, splitRequestId } from './daemon-request-id.ts'
 import { type Failure, PendingCalls } from './pending-calls.ts'
 import { resultId } from './result-id.ts'
 import { staticAnswers } from './static-answers.ts'
+import type { Upstream, UpstreamEvents } from './upstream.ts'
 
 /** A frame's size less its envelope, bytes. */
 const MAX_MESSAGE_BYTES = MAX_FRAME_BYTES - 64
 /** Ids of what the relay itself asks a daemon; the answers are swallowed. */
 const OWN = 'scrum4me-shim:'
-
-/** What the relay needs of the connection to the daemon. */
-export interface Upstream {
-  /** One message as JSON; only between `welcomed` and `disconnected`. */
-  send(json: string): void
-  /** True while the daemon reads more slowly than the client writes. */
-  readonly congested: boolean
-  /** True while the daemon that is there speaks another protocol. */
-  readonly refused: boolean
-  /** Why no daemon answers, as `CODE: sentence. Remedy.` */
-  unreachable(): string
-}
-
-/** What the connection tells the relay. */
-export interface UpstreamEvents {
-  welcomed(welcome: Welcome): void
-  received(json: string): void
-  goodbye(goodbye: Goodbye): void
-  /** The daemon speaks another protocol; `upstream.unreachable` says so. */
-  refused(): void
-  disconnected(): void
-}
 
 export interface RelayOptions {
   /** One message as JSON to the client. */
@@ -81,6 +61,10 @@ export class Relay implements UpstreamEvents {
     return this.#upstream?.congested ?? false
   }
 
+  get isWaiting(): boolean {
+    return !this.#calls.isEmpty
+  }
+
   fromClient(line: string): void {
     let message: unknown
     try {
@@ -119,7 +103,10 @@ export class Relay implements UpstreamEvents {
     else if (request.method === 'prompts/list') this.#list(request, line, staticAnswers.prompts)
     else if (this.#calls.isFull(line)) this.#options.write(failureLine(request, TOO_MANY))
     else if (this.#upstream?.refused) this.#fail(request, 'unreachable')
-    else this.#calls.add(request, line, this.#state)
+    else {
+      this.#calls.add(request, line, this.#state)
+      if (this.#state === 'down') this.#upstream?.wanted()
+    }
   }
 
   #answerInitialize(request: JsonRpcRequest): void {
@@ -156,8 +143,8 @@ export class Relay implements UpstreamEvents {
 
   /** The client's answer to a daemon's request: only for the connection that asked. */
   #response(response: JsonRpcResponse): void {
-    const [generation, id] = typeof response.id === 'string' ? split(response.id) : []
-    if (this.#state === 'down' || generation !== this.#generation || id === undefined) return
+    const id = splitRequestId(this.#generation, response.id)
+    if (this.#state === 'down' || id === undefined) return
     this.#upstream?.send(JSON.stringify({ ...response, id }))
   }
 
@@ -201,12 +188,12 @@ export class Relay implements UpstreamEvents {
     if (isResponse(message)) {
       if (message.id !== undefined) this.#answered(message.id, json)
     } else if (isRequest(message)) {
-      this.#options.write(JSON.stringify({ ...message, id: this.#join(message.id) }))
+      this.#options.write(JSON.stringify({ ...message, id: joinRequestId(this.#generation, message.id) }))
     } else if (isNotification(message)) {
       const id = message.params?.requestId
       if (message.method !== 'notifications/cancelled' || !isRequestId(id)) this.#options.write(json)
       else {
-        const params = { ...message.params, requestId: this.#join(id) }
+        const params = { ...message.params, requestId: joinRequestId(this.#generation, id) }
         this.#options.write(JSON.stringify({ ...message, params }))
       }
     }
@@ -240,10 +227,6 @@ export class Relay implements UpstreamEvents {
     })
   }
 
-  #join(id: string | number): string {
-    return `${this.#generation}:${JSON.stringify(id)}`
-  }
-
   #fail(request: JsonRpcRequest, failure: Failure): void {
     const why = this.#upstream?.unreachable() ?? 'DAEMON_UNREACHABLE: The Scrum4Me daemon cannot be reached.'
     this.#options.write(failureLine(request, failure === 'unreachable' ? why : `${OUTCOME_UNKNOWN} ${why}`))
@@ -256,13 +239,3 @@ const TOO_MANY =
 const OUTCOME_UNKNOWN =
   'OUTCOME_UNKNOWN: The daemon went away while this call ran, so it may or may not have had effect. ' +
   'Check first what it was to change (`worker_status` shows jobs and their state), then repeat it only if needed.'
-
-function split(id: string): [number, string | number] | [] {
-  const colon = id.indexOf(':')
-  try {
-    const original: unknown = JSON.parse(id.slice(colon + 1))
-    return isRequestId(original) ? [Number(id.slice(0, colon)), original] : []
-  } catch {
-    return []
-  }
-}

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { mkdir, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { DETACHED_VARIABLE } from '../lifecycle/supervisor.ts'
+import { DETACHED_VARIABLE } from '../lifecycle/detached.ts'
 import type { Paths } from '../paths.ts'
 import type { Invocation } from './invocation.ts'
 

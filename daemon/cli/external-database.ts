@@ -1,4 +1,6 @@
+import type pg from 'pg'
 import { type Check, fail, ok, within } from '../control/doctor/check.ts'
+import { missingIn, schemaCheck } from '../control/doctor/schema-check.ts'
 import { describeDatabase, parseDatabaseUrl } from '../db/database-url.ts'
 import { checkToken } from '../db/token.ts'
 import { codeOf, DaemonError } from '../errors.ts'
@@ -12,25 +14,42 @@ export async function externalDatabaseChecks(
   url: string,
   token: string | undefined,
 ): Promise<readonly Check[]> {
-  return within('database', DEADLINE_MS, async () => {
-    const where = describeDatabase(parseDatabaseUrl(url))
-    const owner = await checkLogin(url, token)
-    const database = ok('database', `external, ${where}, answers`)
-    if (owner === undefined) {
-      return [database, fail('token', 'SCRUM4ME_TOKEN is not set', 'Run `scrum4me-daemon login`.')]
-    }
-    return [database, ok('token', `valid, user ${owner}`)]
-  })
+  const checks: Check[] = []
+  const connected = await within('database', DEADLINE_MS, () =>
+    connect(url, async (client, where) => {
+      checks.push(...(await within('token', DEADLINE_MS, () => tokenCheck(client, token))))
+      checks.push(...(await within('schema', DEADLINE_MS, async () => schemaCheck(await missingIn(client)))))
+      return ok('database', `external, ${where}, answers`)
+    }),
+  )
+  return [...connected, ...checks]
 }
 
-/**
- * Connects and checks the token; answers its user's name, undefined without a token. Throws
- * DATABASE_UNAVAILABLE or UNAUTHORIZED in words without secrets.
- */
-export async function checkLogin(url: string, token: string | undefined): Promise<string | undefined> {
-  const { default: pg } = await import('pg')
+/** Connects and checks the token; answers its user's name. Throws DATABASE_UNAVAILABLE or UNAUTHORIZED. */
+export function checkLogin(url: string, token: string): Promise<string> {
+  return connect(url, (client) => ownerOf(client, token))
+}
+
+async function tokenCheck(client: pg.Client, token: string | undefined): Promise<Check> {
+  if (token === undefined) return fail('token', 'SCRUM4ME_TOKEN is not set', 'Run `scrum4me-daemon login`.')
+  return ok('token', `valid, user ${await ownerOf(client, token)}`)
+}
+
+async function ownerOf(client: pg.Client, token: string): Promise<string> {
+  const check = await checkToken(client, token)
+  if (check.ok) return check.caller.username
+  throw new DaemonError(
+    'UNAUTHORIZED',
+    check.reason === 'unknown' ? 'The database does not know this token' : `The token is ${check.reason}`,
+    'Make a new API token in Scrum4Me.',
+  )
+}
+
+/** A connection for as long as `use` runs; what goes wrong is told in words without secrets. */
+async function connect<T>(url: string, use: (client: pg.Client, where: string) => Promise<T>): Promise<T> {
+  const { default: driver } = await import('pg')
   const parsed = parseDatabaseUrl(url)
-  const client = new pg.Client({
+  const client = new driver.Client({
     connectionString: parsed.connectionString,
     connectionTimeoutMillis: CONNECT_MS,
     query_timeout: CONNECT_MS,
@@ -39,14 +58,7 @@ export async function checkLogin(url: string, token: string | undefined): Promis
   client.on('error', () => undefined)
   try {
     await client.connect()
-    if (token === undefined) return undefined
-    const check = await checkToken(client, token)
-    if (check.ok) return check.caller.username
-    throw new DaemonError(
-      'UNAUTHORIZED',
-      check.reason === 'unknown' ? 'The database does not know this token' : `The token is ${check.reason}`,
-      'Make a new API token in Scrum4Me.',
-    )
+    return await use(client, describeDatabase(parsed))
   } catch (error) {
     if (error instanceof DaemonError) throw error
     throw unavailable(error, describeDatabase(parsed))

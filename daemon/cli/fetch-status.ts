@@ -1,9 +1,10 @@
 import { ControlError, control } from '../ipc/control-client.ts'
+import { delay } from '../lifecycle/delay.ts'
 import type { Paths } from '../paths.ts'
 import { VERSION } from '../version.ts'
 import { daemonCommand } from '../wire/daemon-command.ts'
 import type { StatusReport } from '../wire/status-report.ts'
-import { isSuspended, readHolder } from './holder.ts'
+import { isStalled, isSuspended, readHolder } from './holder.ts'
 
 /** Contract 1: no hello within this time means "not answering". */
 const HELLO_DEADLINE_MS = 2_000
@@ -15,8 +16,12 @@ const HELLO_DEADLINE_MS = 2_000
 export async function fetchStatus(paths: Paths): Promise<StatusReport> {
   const answer = control(paths.socket, 'status', {}, { timeoutMs: HELLO_DEADLINE_MS })
   try {
-    // A suspended process cannot answer: the kernel says so at once, no need to wait for the deadline.
-    const first = await Promise.race([answer, whenSuspended(paths)])
+    // Of a process that cannot answer there is other word, at once: no need to wait for the deadline.
+    const first = await Promise.race([answer, whenStuck(paths)])
+    if (first === 'stalled') {
+      answer.catch(() => undefined)
+      return silent(paths, 'its event loop has not turned for 2 s', 'The watchdog ends it after 30 s. ')
+    }
     if (first === 'suspended') {
       answer.catch(() => undefined)
       return silent(paths, 'its process is suspended (SIGSTOP)', `Resume it with \`kill -CONT\`, or end it: `)
@@ -86,9 +91,16 @@ const NOTHING = {
   queue: null,
 }
 
-/** Resolves if the holder's process is stopped by a signal, else never. */
-async function whenSuspended(paths: Paths): Promise<'suspended'> {
+/** A daemon that is merely busy answers within this time, ms. */
+const HEAD_START_MS = 150
+
+/** Resolves if the holder's process is stopped by a signal, or its loop is marked as stalled; else never. */
+async function whenStuck(paths: Paths): Promise<'suspended' | 'stalled'> {
   const holder = await readHolder(paths)
-  if (holder !== undefined && (await isSuspended(holder))) return 'suspended'
+  if (holder !== undefined) {
+    if (await isSuspended(holder)) return 'suspended'
+    await delay(HEAD_START_MS)
+    if (await isStalled(paths, holder)) return 'stalled'
+  }
   return new Promise(() => undefined)
 }

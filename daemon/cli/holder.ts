@@ -38,3 +38,9 @@ export async function isSuspended(holder: Holder): Promise<boolean> {
   // `pid (name) state …`; the name may itself hold parentheses.
   return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T')
 }
+
+/** Whether the holder's watchdog says that its event loop does not turn; another process's mark is old. */
+export async function isStalled(paths: Pick<Paths, 'runDir'>, holder: Holder): Promise<boolean> {
+  const mark = await readFile(join(paths.runDir, 'stalled'), 'utf8').catch(() => '')
+  return Number.parseInt(mark, 10) === holder.pid
+}

@@ -9,6 +9,7 @@ import { logText } from '../log-text.ts'
 import { EXIT } from './exit.ts'
 import type { Invocation } from './invocation.ts'
 import { findService } from './service/find-service.ts'
+import { untilInterrupted } from './until-interrupted.ts'
 
 export interface LogsOptions {
   readonly follow?: boolean
@@ -38,7 +39,9 @@ export async function logs(invocation: Invocation, options: LogsOptions): Promis
   }
   terminal.err(`Log file: ${file}`)
   for (const line of tail?.lines ?? []) show(line)
-  if (options.follow) await follow(file, tail?.end ?? 0, show)
+  if (options.follow) {
+    await untilInterrupted(terminal, (ended) => follow(file, tail?.end ?? 0, show, ended))
+  }
   return EXIT.ok
 }
 
@@ -63,16 +66,19 @@ async function readTail(file: string, count: number): Promise<{ lines: string[];
   }
 }
 
-/** Until ^C. A file that was put aside is read to its end, then the new one from its start. */
-async function follow(file: string, from: number, show: (line: string) => void): Promise<void> {
-  const ended = new AbortController()
-  const end = () => ended.abort()
-  process.once('SIGINT', end).once('SIGTERM', end)
+/** A file that was put aside is read to its end, then the new one from its start. */
+async function follow(
+  file: string,
+  from: number,
+  show: (line: string) => void,
+  ended: AbortSignal,
+): Promise<void> {
   let handle = await open(file, 'r').catch(() => undefined)
   let position = from
   let rest = Buffer.alloc(0)
+  let isAside = false
   try {
-    while (!ended.signal.aborted) {
+    while (!ended.aborted) {
       if (handle === undefined) {
         handle = await open(file, 'r').catch(() => undefined)
         position = 0
@@ -86,16 +92,19 @@ async function follow(file: string, from: number, show: (line: string) => void):
         rest = rest.subarray(cut + 1)
       }
       if (bytesRead > 0) continue
-      if (handle !== undefined && (await isPutAside(file, (await handle.stat()).ino, position))) {
-        await handle.close()
+      if (isAside) {
+        await handle?.close()
         handle = undefined
+        isAside = false
         continue
       }
-      await delay(POLL_MS, ended.signal)
+      // What was written between our last look and the putting aside is still to be read.
+      isAside = handle !== undefined && (await isPutAside(file, (await handle.stat()).ino, position))
+      if (isAside) continue
+      await delay(POLL_MS, ended)
     }
   } finally {
     await handle?.close()
-    process.off('SIGINT', end).off('SIGTERM', end)
   }
 }
 
@@ -115,6 +124,7 @@ function readJournal(
   const own = { PATH: env.PATH ?? '/usr/bin:/bin', HOME: env.HOME ?? '/', LC_ALL: 'C' }
   const child = spawn(program, args, { env: own, stdio: ['ignore', 'pipe', 'inherit'] })
   createInterface({ input: child.stdout }).on('line', show)
+  terminal.closed.addEventListener('abort', () => child.kill(), { once: true })
   return new Promise((resolve, reject) => {
     child.on('error', (error) =>
       reject(

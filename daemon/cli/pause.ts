@@ -1,3 +1,4 @@
+import { daemonCommand } from '../wire/daemon-command.ts'
 import { askDaemon } from './ask-daemon.ts'
 import type { Invocation } from './invocation.ts'
 
@@ -5,7 +6,7 @@ import type { Invocation } from './invocation.ts'
 export async function pause(invocation: Invocation): Promise<number> {
   await askDaemon(invocation, 'pause')
   invocation.terminal.out(
-    'Paused: no job is claimed here until `scrum4me-daemon resume`; running jobs go on.',
+    `Paused: no job is claimed here until \`${daemonCommand('resume', invocation.paths)}\`; running jobs go on.`,
   )
   return 0
 }

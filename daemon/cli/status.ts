@@ -1,9 +1,10 @@
 import { delay } from '../lifecycle/delay.ts'
-import { STATE_EXIT } from './exit.ts'
+import { EXIT, STATE_EXIT } from './exit.ts'
 import { fetchStatus } from './fetch-status.ts'
 import type { Invocation } from './invocation.ts'
 import { statusText } from './status-text.ts'
 import { styleOf } from './style.ts'
+import { untilInterrupted } from './until-interrupted.ts'
 
 const WATCH_INTERVAL_MS = 1_000
 
@@ -20,7 +21,7 @@ export async function status(invocation: Invocation, options: StatusOptions): Pr
   terminal.out(
     options.json ? JSON.stringify(report, null, 2) : statusText(report, styleOf(terminal.colour), Date.now()),
   )
-  return STATE_EXIT[report.state] ?? 1
+  return STATE_EXIT[report.state] ?? EXIT.failed
 }
 
 /**
@@ -28,26 +29,24 @@ export async function status(invocation: Invocation, options: StatusOptions): Pr
  * cleared, so nothing blinks. Elsewhere one document (`--json`: a line) per change.
  */
 async function watch({ terminal, paths }: Invocation, json: boolean): Promise<number> {
-  const ended = new AbortController()
-  const end = () => ended.abort()
-  process.once('SIGINT', end).once('SIGTERM', end)
   const inPlace = terminal.isTTY && !json
   if (inPlace) terminal.raw('\u001b[?1049h\u001b[?25l')
   let last = ''
-  let code = 0
+  let code: number = EXIT.ok
   try {
-    while (!ended.signal.aborted) {
-      const report = await fetchStatus(paths)
-      code = STATE_EXIT[report.state] ?? 1
-      const text = json ? JSON.stringify(report) : statusText(report, styleOf(terminal.colour), Date.now())
-      if (inPlace) terminal.raw(frame(text, terminal.size()))
-      else if (text !== last) terminal.out(text)
-      last = text
-      await delay(WATCH_INTERVAL_MS, ended.signal)
-    }
+    await untilInterrupted(terminal, async (ended) => {
+      while (!ended.aborted) {
+        const report = await fetchStatus(paths)
+        code = STATE_EXIT[report.state] ?? EXIT.failed
+        const text = json ? JSON.stringify(report) : statusText(report, styleOf(terminal.colour), Date.now())
+        if (inPlace) terminal.raw(frame(text, terminal.size()))
+        else if (text !== last) terminal.out(text)
+        last = text
+        await delay(WATCH_INTERVAL_MS, ended)
+      }
+    })
   } finally {
     if (inPlace) terminal.raw('\u001b[?25h\u001b[?1049l')
-    process.off('SIGINT', end).off('SIGTERM', end)
   }
   if (inPlace) terminal.out(last)
   return code

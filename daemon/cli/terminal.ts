@@ -7,6 +7,8 @@ export interface Terminal {
   /** Writes to stdout as is. */
   raw(text: string): void
   readonly stdin: NodeJS.ReadableStream
+  /** Aborts when nobody reads stdout any more (`logs -f | head`), so that what goes on for ever can end. */
+  readonly closed: AbortSignal
   /** A person reads stdout. */
   readonly isTTY: boolean
   /** A person types on stdin. */
@@ -18,8 +20,9 @@ export interface Terminal {
 
 export function processTerminal(process: NodeJS.Process): Terminal {
   const { stdin, stdout, stderr, env } = process
+  const closed = new AbortController()
   // `status | head` closes the pipe early; that is no failure.
-  stdout.on('error', () => undefined)
+  stdout.on('error', () => closed.abort())
   stderr.on('error', () => undefined)
   return {
     out: (text) => void stdout.write(`${text}\n`),
@@ -29,6 +32,7 @@ export function processTerminal(process: NodeJS.Process): Terminal {
     get stdin() {
       return stdin
     },
+    closed: closed.signal,
     isTTY: stdout.isTTY === true,
     get isInteractive() {
       return stdin.isTTY === true

@@ -29,7 +29,8 @@ export async function uninstall(invocation: Invocation, options: UninstallOption
     terminal.out(`Removed ${service.file}`)
   }
   if (!options.purge) {
-    terminal.out(`Kept ${paths.home} with its data; \`uninstall --purge\` removes it too.`)
+    const isThere = (await lstat(paths.home).catch(() => undefined)) !== undefined
+    if (isThere) terminal.out(`Kept ${paths.home} with its data; \`uninstall --purge\` removes it too.`)
     return EXIT.ok
   }
   const holder = await readHolder(paths)

@@ -50,6 +50,8 @@ export function composeDatabase({ config, redactor, logger }: DaemonOptions): Da
     url: direct === undefined ? url : parseDatabaseUrl(direct, 'DIRECT_DATABASE_URL'),
     notify: (channel, payload) => sql.query({ text: 'select pg_notify($1, $2)', values: [channel, payload] }),
     logger: log('listen'),
+    // Nobody listens before our own server runs; asking for it here waits for whoever starts it.
+    beforeConnect: async () => embedded?.ensureRunning(),
   })
   return {
     ...{ pools, sql, prisma, backend, listener },

@@ -1,9 +1,10 @@
+import { dumpDatabase } from '../db/dump.ts'
 import type { Listener } from '../db/listener.ts'
 import { migrate } from '../db/migrate.ts'
 import type { Pools } from '../db/pools.ts'
-import { checkSchema } from '../db/schema-check.ts'
 import { DaemonError, toDaemonError } from '../errors.ts'
 import type { ControlDatabase } from './context.ts'
+import { missingIn } from './doctor/schema-check.ts'
 
 export interface ControlDatabaseOptions {
   readonly kind: 'embedded' | 'external'
@@ -31,29 +32,10 @@ export function controlDatabase({ kind, where, pools, listener }: ControlDatabas
       })
       return performance.now() - begun
     },
-    async missing() {
-      const { missingTables, missingColumns, missingEnumValues, missingUniques, sql } = await checkSchema(
-        pools.backlog,
-      )
-      return {
-        names: [
-          ...missingTables.map((table) => `table ${table}`),
-          ...missingColumns.map((column) => `column ${column}`),
-          ...missingEnumValues.map((value) => `enum value ${value}`),
-          ...missingUniques.map((unique) => `unique index ${unique}`),
-        ],
-        sql: sql.join('\n'),
-      }
-    },
+    missing: () => missingIn(pools.backlog),
     async migrate() {
       return (await migrate(pools.backlog)).applied
     },
-    async dump() {
-      throw new DaemonError(
-        'INTERNAL',
-        'Dumping is not there yet',
-        'Use pg_dump with `scrum4me-daemon db url`.',
-      )
-    },
+    dump: (file) => dumpDatabase(pools.backlog, file),
   }
 }

@@ -5,6 +5,7 @@ import type { Logger } from '../logger.ts'
 import { CHANGES_CHANNEL, type Change, parseChange } from './change.ts'
 import type { DatabaseUrl } from './database-url.ts'
 import { ListenConnection, NotListeningError } from './listen-connection.ts'
+import { unlessAborted } from './unless-aborted.ts'
 
 /**
  * off → reconnecting → listening       start; every loss of the connection goes back to reconnecting
@@ -114,7 +115,8 @@ export class Listener implements Service {
     let connection: ListenConnection | undefined
     const close = () => void connection?.close()
     try {
-      await this.#options.beforeConnect?.()
+      const prepared = this.#options.beforeConnect?.()
+      if (prepared !== undefined) await unlessAborted(prepared, signal)
       if (signal.aborted) return { error: undefined, listened }
       connection = this.#connection()
       signal.addEventListener('abort', close, { once: true })

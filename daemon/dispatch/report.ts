@@ -29,7 +29,8 @@ export class Reports {
     this.#told = told
   }
 
-  report(session: Session, input: ReportInput): Promise<ReportAnswer> {
+  /** Resolves with a ReportAnswer, of an earlier release's shape where an earlier release wrote it. */
+  report(session: Session, input: ReportInput): Promise<Record<string, unknown>> {
     return this.#ports.book.exclusive(input.jobId, async () => {
       const claim = await this.#owned(session, input.jobId)
       if (claim.state === 'reported' || claim.state === 'reporting')
@@ -108,7 +109,11 @@ export class Reports {
   }
 
   /** The same final report asked again by its owner succeeds; another one comes too late. */
-  async #repeated(session: Session, claim: ClaimRecord, input: ReportInput): Promise<ReportAnswer> {
+  async #repeated(
+    session: Session,
+    claim: ClaimRecord,
+    input: ReportInput,
+  ): Promise<Record<string, unknown>> {
     if (claim.report?.status !== STATUS[input.status]) throw terminal(claim)
     let result = claim.result
     if (claim.state === 'reporting') {
@@ -119,7 +124,7 @@ export class Reports {
       result = written
     }
     if (result === null) throw terminal(claim)
-    return { ...(result as ReportAnswer), next_action: await this.#next(session, claim.userId) }
+    return { ...result, next_action: await this.#next(session, claim.userId) }
   }
 
   async #superseded(session: Session, claim: ClaimRecord): Promise<DaemonError> {

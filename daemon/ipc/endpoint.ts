@@ -32,7 +32,7 @@ const LIMITS: EndpointLimits = {
   selfCheckTicks: 5,
   helloTicks: 10,
   frameTicks: 30,
-  helloBytes: 64 * 1024,
+  helloBytes: 256 * 1024,
   outboundBytes: 24 * 1024 * 1024,
   controlRequests: 32,
 }
@@ -131,7 +131,7 @@ export class Endpoint implements Service {
         const fault = this.#receive(connection, event, data, bytes)
         if (fault !== undefined) this.#drop(connection, fault)
       } catch (error) {
-        this.#options.logger.error({ error: messageOf(error) }, 'endpoint: a message could not be handled')
+        this.#options.logger.error({ err: messageOf(error) }, 'a message could not be handled')
         this.#drop(connection, 'its message could not be handled')
       }
     },
@@ -225,13 +225,13 @@ export class Endpoint implements Service {
   #logDrop(connection: Connection, reason: string): void {
     this.#drops += 1
     if (this.#drops > LOGGED_DROPS) return
-    this.#options.logger.warn({ ...connection.peer, reason }, 'endpoint: dropped a connection')
+    this.#options.logger.warn({ ...connection.peer, reason }, 'dropped a connection')
   }
 
   #tick(): void {
     if (this.#drops > LOGGED_DROPS) {
       const more = this.#drops - LOGGED_DROPS
-      this.#options.logger.warn({ more }, 'endpoint: dropped more connections')
+      this.#options.logger.warn({ more }, 'dropped more connections')
     }
     this.#drops = 0
     for (const connection of this.#connections.values()) {

@@ -69,6 +69,7 @@ class LivenessMark {
   readonly #options: InstanceLockOptions
   /** Undefined once compromised: the mark may be another's by then, and releasing would delete it. */
   #release: (() => Promise<void>) | undefined
+  #mending: Promise<void> | undefined
   #released = false
 
   constructor(runDir: string, kernel: KernelLock, options: InstanceLockOptions) {
@@ -84,7 +85,9 @@ class LivenessMark {
         realpath: false,
         lockfilePath: this.#directory,
         stale: MARK_STALE_MS,
-        onCompromised: (error) => void this.#compromised(error),
+        onCompromised: (error) => {
+          this.#mending = this.#compromised(error)
+        },
       })
     try {
       this.#release = await lock()
@@ -98,6 +101,7 @@ class LivenessMark {
 
   async release(): Promise<void> {
     this.#released = true
+    await this.#mending
     const release = this.#release
     this.#release = undefined
     // Compromised in this very moment: then there is nothing of ours left to remove.
@@ -109,10 +113,7 @@ class LivenessMark {
     if (this.#released) return
     try {
       if (await this.#kernel.isCurrent()) {
-        this.#options.logger.warn(
-          { error: messageOf(error) },
-          'instance lock: liveness mark lost, made again',
-        )
+        this.#options.logger.warn({ err: messageOf(error) }, 'the liveness mark was lost and is made again')
         await this.take()
         return
       }

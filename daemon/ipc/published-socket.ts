@@ -80,15 +80,15 @@ export class PublishedSocket {
       let state = await this.#file.state()
       if (state === 'absent' && !this.#withdrawn) {
         state = (await this.#publishAgain()) ? 'ours' : 'other'
-        if (state === 'ours') logger.warn('endpoint: the socket had been deleted and is back')
+        if (state === 'ours') logger.warn('the socket had been deleted and is back')
       }
       if (state === 'other' && !this.#isReplaced) {
-        logger.error('endpoint: another process serves our socket path')
+        logger.error('another process serves our socket path')
         onReplaced(`${paths.socket} belongs to another process`)
       }
       this.#isReplaced = state === 'other'
     } catch (error) {
-      logger.error({ error: messageOf(error) }, 'endpoint: the socket path cannot be checked')
+      logger.error({ err: messageOf(error) }, 'the socket path cannot be checked')
     }
   }
 

@@ -1,13 +1,14 @@
 import { execFile } from 'node:child_process'
+import { DETACHED_VARIABLE } from './detached.ts'
 import { StallWatchdog } from './stall-watchdog.ts'
 
 export type SupervisorKind = 'systemd' | 'launchd' | 'none'
 
-/** Set by `start`: this process has no supervisor that would replace it. */
-export const DETACHED_VARIABLE = 'SCRUM4ME_DETACHED'
 const NOTIFY_DEADLINE_MS = 5_000
 /** A loop that has not turned for this long will not turn again, where nobody else says so, ms. */
 const STALL_MS = 30_000
+/** Contract 1: without a hello for this long a daemon counts as not answering. */
+const MARK_MS = 2_000
 
 /**
  * What started this process and expects to hear from it. Under systemd: readiness, one line of state and
@@ -19,10 +20,11 @@ export class Supervisor {
   readonly #socket: string | undefined
   readonly #path: string
   readonly #feedEveryMs: number | undefined
-  readonly #watchdog: StallWatchdog | undefined
+  readonly #isDetached: boolean
   readonly #now: () => number
   #lastFeed = Number.NEGATIVE_INFINITY
   #lastStatus = ''
+  #watchdog: StallWatchdog | undefined
   #queue: Promise<void> = Promise.resolve()
 
   /** Takes what concerns the supervisor out of `env`, so that no child ever sees it. */
@@ -35,9 +37,7 @@ export class Supervisor {
     const limitMs = Number(env.WATCHDOG_USEC) / 1000
     const isWatched = this.#socket !== undefined && limitMs > 0
     this.#feedEveryMs = isWatched ? limitMs / 3 : undefined
-    this.#watchdog = isWatched
-      ? undefined
-      : new StallWatchdog({ stallMs: STALL_MS, respawn: env[DETACHED_VARIABLE] === '1' })
+    this.#isDetached = env[DETACHED_VARIABLE] === '1'
     for (const name of Object.keys(env)) {
       if (/^(NOTIFY_SOCKET|WATCHDOG_|LISTEN_)/.test(name) || name === DETACHED_VARIABLE) delete env[name]
     }
@@ -60,9 +60,18 @@ export class Supervisor {
     return this.#notify('STOPPING=1')
   }
 
-  /** Begins to watch, where nobody else does. Before this and after `endWatch`, no stall is a fault. */
-  async beginWatch(): Promise<void> {
-    await this.#watchdog?.start()
+  /**
+   * From now on a loop that does not turn is marked in `markFile`, and ended where no supervisor does that.
+   * Before this and after `endWatch`, no stall is a fault.
+   */
+  async beginWatch(markFile: string): Promise<void> {
+    this.#watchdog = new StallWatchdog({
+      stallMs: this.#feedEveryMs === undefined ? STALL_MS : null,
+      respawn: this.#isDetached,
+      markFile,
+      markMs: MARK_MS,
+    })
+    await this.#watchdog.start()
   }
 
   async endWatch(): Promise<void> {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { appendFile, mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { CallToolResult, RequestId } from '@modelcontextprotocol/sdk/types.js'
+import { type CallToolResult, CallToolResultSchema, type RequestId } from '@modelcontextprotocol/sdk/types.js'
 import { z } from 'zod'
 
 /** How long what a connection did is remembered after its end (contract 7), ms. */
@@ -12,7 +12,7 @@ const MAX_CALLS = 1024
 const LINE = z.object({
   id: z.string(),
   tool: z.string(),
-  result: z.looseObject({ content: z.array(z.unknown()) }).optional(),
+  result: CallToolResultSchema.optional(),
 })
 
 interface Connection {
@@ -48,7 +48,7 @@ export class CallMemory {
       for (const line of text.split('\n')) {
         const noted = parseLine(line)
         if (noted === undefined) continue
-        const result = noted.result as CallToolResult | undefined
+        const { result } = noted
         connection.calls.set(noted.id, result === undefined ? undefined : Promise.resolve(result))
       }
       this.#end(key, connection)

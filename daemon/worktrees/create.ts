@@ -14,7 +14,10 @@ import type { JobRecord } from './job-record.ts'
 import { branchOf, checkJobId } from './layout.ts'
 import { lstatOrNull } from './lstat-or-null.ts'
 import { markerText } from './marker.ts'
+import { type PreparePlan, prepare } from './prepare.ts'
+import { preparedFiles } from './prepared-files.ts'
 import { finishRemoval } from './remove.ts'
+import type { Spares } from './spares.ts'
 import { undo } from './undo.ts'
 import { diskLow, fromGit, WorktreeError } from './worktree-error.ts'
 
@@ -25,6 +28,8 @@ export interface CreateRequest {
   /** The session's ssh agent; without one the daemon's own. */
   readonly sshAuthSock?: string | null | undefined
   readonly signal?: AbortSignal | undefined
+  /** What the user wants in it besides the repository's files. */
+  readonly prepare?: PreparePlan | undefined
 }
 
 export interface Created {
@@ -38,7 +43,7 @@ export interface Created {
 }
 
 /** Gives a job its worktree. The caller has the job's turn. Errors: WORKTREE_FAILED, DISK_LOW, VALIDATION_ERROR. */
-export async function create(engine: Engine, request: CreateRequest): Promise<Created> {
+export async function create(engine: Engine, spares: Spares, request: CreateRequest): Promise<Created> {
   const jobId = checkJobId(request.jobId)
   const signal =
     request.signal === undefined ? engine.stopping : AbortSignal.any([engine.stopping, request.signal])
@@ -52,7 +57,7 @@ export async function create(engine: Engine, request: CreateRequest): Promise<Cr
   await checkDisk(engine)
   const base = await sharedBase(engine, repository, request.sshAuthSock, signal)
   try {
-    const record = await make(engine, { jobId, repository, path, base, request, signal })
+    const record = await make(engine, spares, { jobId, repository, path, base, request, signal })
     return answer(engine, record, false)
   } catch (error) {
     // Stopping leaves the record; the next start takes back what is half made.
@@ -72,47 +77,82 @@ interface Making {
   readonly signal: AbortSignal
 }
 
-async function make(engine: Engine, making: Making): Promise<JobRecord> {
+async function make(engine: Engine, spares: Spares, making: Making): Promise<JobRecord> {
   const { jobId, repository, path, base, request, signal } = making
-  let record = await engine.lock.run(repository.commonDir, signal, async () => {
-    const chosen = await chooseBranch(engine, repository, jobId, signal)
-    const planned: JobRecord = {
-      jobId,
-      phase: 'creating',
-      repoRoot: request.repoRoot,
-      commonDir: repository.commonDir,
-      path,
-      branch: chosen.branch,
-      baseSha: base.sha,
-      baseFetched: base.fetched,
-      warnings: [...base.warnings, ...chosen.warnings],
-      sshAuthSock: request.sshAuthSock ?? null,
-      createdAt: engine.now().toISOString(),
-      removal: null,
-      keptReason: null,
-      trashPath: null,
-      savedTip: null,
+  const { sshAuthSock } = request
+  const spare = await spares.reserve(repository, base.sha, signal)
+  let handedOver = false
+  try {
+    const planned = await engine.lock.run(repository.commonDir, signal, async () => {
+      const chosen = await chooseBranch(engine, repository, jobId, signal)
+      // Before git changes anything: whatever is half made after a crash is known by its record.
+      const record = await plan(engine, making, chosen)
+      await makeBranch(engine, repository, chosen.branch, base.sha, signal)
+      const lockReason = markerText({ instanceId: engine.instanceId, kind: 'job', id: jobId })
+      const wanted = { path, sha: base.sha, branch: chosen.branch, lockReason }
+      if (spare === null) await register(engine.git, repository, wanted, signal)
+      else await spares.handOver(spare, wanted)
+      handedOver = spare !== null
+      return record
+    })
+    const warnings = handedOver ? [] : await checkOut(engine.git, repository, path, { signal, sshAuthSock })
+    const prepared = await prepareIfAsked(engine, request, path, signal)
+    const record: JobRecord = {
+      ...planned,
+      phase: 'ready',
+      warnings: [...planned.warnings, ...warnings, ...prepared.warnings],
+      prepared: prepared.files,
     }
-    // Before git changes anything: whatever is half made after a crash is known by its record.
-    await engine.records.put(planned)
-    await makeBranch(engine, repository, chosen.branch, base.sha, signal)
-    const lockReason = markerText({ instanceId: engine.instanceId, kind: 'job', id: jobId })
-    const wanted = { path, sha: base.sha, branch: chosen.branch, lockReason }
-    await register(engine.git, repository, wanted, signal)
-    return planned
-  })
-  const warnings = await checkOut(engine.git, repository, path, { signal, sshAuthSock: request.sshAuthSock })
-  record = { ...record, phase: 'ready', warnings: [...record.warnings, ...warnings] }
-  await engine.records.rememberClone(
-    {
-      commonDir: repository.commonDir,
-      repoRoot: request.repoRoot,
-      lastJobAt: record.createdAt,
-    },
-    cloneKey(repository.commonDir),
-  )
-  await engine.records.put(record)
-  return record
+    await engine.records.put(record)
+    spares.want(repository, base.sha)
+    return record
+  } catch (error) {
+    if (spare !== null && !handedOver) void spares.discard(spare)
+    throw error
+  }
+}
+
+async function plan(
+  engine: Engine,
+  making: Making,
+  chosen: { readonly branch: string; readonly warnings: readonly string[] },
+): Promise<JobRecord> {
+  const { jobId, repository, path, base, request } = making
+  const createdAt = engine.now().toISOString()
+  const { commonDir } = repository
+  const { repoRoot } = request
+  await engine.records.rememberClone({ commonDir, repoRoot, lastJobAt: createdAt }, cloneKey(commonDir))
+  const planned: JobRecord = {
+    jobId,
+    phase: 'creating',
+    repoRoot,
+    commonDir,
+    path,
+    branch: chosen.branch,
+    baseSha: base.sha,
+    baseFetched: base.fetched,
+    warnings: [...base.warnings, ...chosen.warnings],
+    sshAuthSock: request.sshAuthSock ?? null,
+    createdAt,
+    removal: null,
+    keptReason: null,
+    trashPath: null,
+    savedTip: null,
+  }
+  await engine.records.put(planned)
+  return planned
+}
+
+async function prepareIfAsked(
+  engine: Engine,
+  request: CreateRequest,
+  path: string,
+  signal: AbortSignal,
+): Promise<{ warnings: readonly string[]; files: Record<string, string> }> {
+  if (request.prepare === undefined) return { warnings: [], files: {} }
+  const { warnings, brought } = await prepare(engine, request.prepare, request.repoRoot, path, signal)
+  if (signal.aborted) throw stopped(signal)
+  return { warnings, files: await preparedFiles(engine, brought, path) }
 }
 
 async function openClone(engine: Engine, repoRoot: string, signal: AbortSignal): Promise<Repository> {

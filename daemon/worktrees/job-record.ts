@@ -43,6 +43,8 @@ export const JOB_RECORD = z.object({
   trashPath: z.string().nullable(),
   /** The tip of the branch that was saved, in `saved`. */
   savedTip: z.string().nullable(),
+  /** Untracked files that the preparation put there, with their stat data then: no work, as long as they are the same. */
+  prepared: z.record(z.string(), z.string()).optional(),
 })
 
 export type JobRecord = z.infer<typeof JOB_RECORD>

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { RecordStore } from '../state/record-store.ts'
 import { JOB_RECORD, type JobRecord } from './job-record.ts'
+import { SPARE_RECORD, type SpareRecord } from './spare-record.ts'
 
 const CLONE = z.object({
   commonDir: z.string(),
@@ -15,8 +16,10 @@ export type CloneRecord = z.infer<typeof CLONE>
 export class Records {
   readonly #jobStore: RecordStore<JobRecord>
   readonly #cloneStore: RecordStore<CloneRecord>
+  readonly #spareStore: RecordStore<SpareRecord>
   #jobs: Promise<Map<string, JobRecord>> | undefined
   #clones: Promise<Map<string, CloneRecord>> | undefined
+  #spares: Promise<Map<string, SpareRecord>> | undefined
 
   constructor(stateDir: string) {
     const directory = join(stateDir, 'worktrees')
@@ -24,6 +27,10 @@ export class Records {
       durable: true,
     })
     this.#cloneStore = new RecordStore(join(directory, 'clones'), (value) => CLONE.safeParse(value).data)
+    this.#spareStore = new RecordStore(
+      join(directory, 'spares'),
+      (value) => SPARE_RECORD.safeParse(value).data,
+    )
   }
 
   async job(jobId: string): Promise<JobRecord | null> {
@@ -56,10 +63,25 @@ export class Records {
     clones.set(key, clone)
   }
 
-  async forgetClone(key: string): Promise<void> {
-    const clones = await this.#loadClones()
-    await this.#cloneStore.delete(key)
-    clones.delete(key)
+  async spares(): Promise<SpareRecord[]> {
+    return [...(await this.#loadSpares()).values()]
+  }
+
+  async putSpare(spare: SpareRecord): Promise<void> {
+    const spares = await this.#loadSpares()
+    await this.#spareStore.put(spare.name, spare)
+    spares.set(spare.name, spare)
+  }
+
+  async forgetSpare(name: string): Promise<void> {
+    const spares = await this.#loadSpares()
+    await this.#spareStore.delete(name)
+    spares.delete(name)
+  }
+
+  #loadSpares(): Promise<Map<string, SpareRecord>> {
+    this.#spares ??= this.#spareStore.load().then((loaded) => loaded.records)
+    return this.#spares
   }
 
   #loadJobs(): Promise<Map<string, JobRecord>> {

@@ -19,6 +19,7 @@ import { type RemoveOutcome, type RemoveRequest, remove } from './remove.ts'
 import { drop } from './salvage/drop.ts'
 import { type Restored, type RestoreRequest, restore } from './salvage/restore.ts'
 import { knownClones, type SavedWork, savedIn } from './salvage/saved-work.ts'
+import { Spares } from './spares.ts'
 import { tidy } from './tidy.ts'
 import { Trash } from './trash.ts'
 
@@ -52,6 +53,7 @@ export class Worktrees implements Service {
   readonly #engine: Engine
   readonly #stop = new AbortController()
   readonly #overview: Overview
+  readonly #spares: Spares
   readonly #running = new Set<Promise<unknown>>()
 
   constructor(options: WorktreesOptions) {
@@ -79,6 +81,7 @@ export class Worktrees implements Service {
       now: options.now ?? (() => new Date()),
     }
     this.#overview = new Overview(this.#engine)
+    this.#spares = new Spares(this.#engine, options.spares)
   }
 
   /** Begins the background work: what an earlier run left half done, deferred removals. Never fails for a repository. */
@@ -86,6 +89,7 @@ export class Worktrees implements Service {
     await this.#engine.layout.open()
     const inTrash = new Set((await this.#engine.records.jobs()).map(({ trashPath }) => trashPath))
     this.#inBackground(this.#engine.trash.empty((place) => inTrash.has(place), this.#stop.signal))
+    this.#inBackground(this.#spares.run())
     this.#inBackground(tidy(this.#engine).then(() => watchDeferred(this.#engine)))
   }
 
@@ -93,12 +97,13 @@ export class Worktrees implements Service {
   async stop(): Promise<void> {
     this.#stop.abort(new Error('the daemon stops'))
     while (this.#running.size > 0) await Promise.allSettled(this.#running)
+    await this.#spares.settled()
     await this.#engine.trash.settled()
   }
 
   /** Re-entrant for its job. Errors: WORKTREE_FAILED (`WorktreeError` tells permanent ones), DISK_LOW. */
   create(request: CreateRequest): Promise<Created> {
-    return this.#turn(request.jobId, () => create(this.#engine, request))
+    return this.#turn(request.jobId, () => create(this.#engine, this.#spares, request))
   }
 
   /** Saves first; never throws work away. */

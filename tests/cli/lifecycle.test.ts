@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { Installation } from '../support/installation.ts'
@@ -67,50 +67,40 @@ describe('start', () => {
     expect(await processesHere()).toEqual([])
   })
 
-  test('a second run names the first and exits 75; its home is untouched', async () => {
-    await start()
-    const running = await pid()
-    const second = await machine.cli('run')
-    expect(second.code).toBe(75)
-    expect(second.stderr).toContain(`pid ${running}`)
-    expect(await pid()).toBe(running)
-  })
-
   test('after kill -9 the next start adopts the database', async () => {
     await start()
     await machine.end('SIGKILL')
     expect((await machine.cli('status')).code).toBe(3)
     expect((await machine.cli('start')).code).toBe(0)
     expect(await machine.json('jobs')).toEqual({ jobs: [] })
+    const file = join(machine.dir, 'dump.sql')
+    expect(await machine.cliWith({ cwd: machine.dir }, 'db', 'dump', 'dump.sql')).toMatchObject({ code: 0 })
+    expect((await stat(file)).mode & 0o777).toBe(0o600)
+    expect(await readFile(file, 'utf8')).toContain('claude_workers')
+    expect((await machine.cli('db', 'dump', '/nowhere/at/all.sql')).stderr).toMatch(/^VALIDATION_ERROR/)
   })
 })
 
 describe('stop', () => {
-  test('ends a foreground run in order', async () => {
+  test('ends a foreground run in order; until then a second run names it, exits 75 and changes nothing', async () => {
     await start()
+    const running = await pid()
+    const second = await machine.cli('run')
+    expect(second.code).toBe(75)
+    expect(second.stderr).toContain(`pid ${running}`)
+    expect(await pid()).toBe(running)
     const ended = machine.end('SIGCONT')
     expect((await machine.cli('stop')).code).toBe(0)
     expect(await ended).toBe(0)
     expect(await processesHere()).toEqual([])
-  })
-
-  test('ends a suspended daemon', async () => {
-    await start()
-    process.kill(await pid(), 'SIGSTOP')
-    expect((await machine.cli('stop')).code).toBe(0)
-    expect(await processesHere()).toEqual([])
-  })
-
-  test('is not misled by the recycled pid of a daemon that is gone', async () => {
-    await start()
-    await machine.end()
+    // A pid file that a dead daemon left, its number since taken by another process.
     await writeFile(join(machine.home, 'run', 'daemon.pid'), `${process.pid} 12345\n`)
     expect(await machine.cli('stop')).toMatchObject({ code: 0, stdout: 'No daemon was running.\n' })
   })
 })
 
 describe('status', () => {
-  test('a suspended daemon does not answer, exit 4; resumed it is as before', async () => {
+  test('a suspended daemon does not answer, exit 4; resumed it is as before, and suspended it can be stopped', async () => {
     await start()
     const running = await pid()
     process.kill(running, 'SIGSTOP')
@@ -125,6 +115,21 @@ describe('status', () => {
     expect(text.code).toBe(4)
     expect(text.stdout).toContain('not answering')
     expect(await pid()).toBe(running)
+    process.kill(running, 'SIGSTOP')
+    expect((await machine.cli('stop')).code).toBe(0)
+    expect(await processesHere()).toEqual([])
+  })
+
+  test('a daemon whose event loop hangs is recognised without waiting for it', async () => {
+    const hang = join(machine.dir, 'hang.cjs')
+    await writeFile(hang, "process.on('SIGUSR2', () => { for (;;); })\n")
+    await machine.start(['healthy', 'degraded'], { NODE_OPTIONS: `--require=${hang}` })
+    machine.daemon?.kill('SIGUSR2')
+    await until('its mark', () => stat(join(machine.home, 'run', 'stalled')).catch(() => undefined))
+    const { code, stdout } = await machine.cli('status', '--json')
+    expect(code).toBe(4)
+    expect(JSON.parse(stdout).problems[0].message).toContain('event loop')
+    await machine.end('SIGKILL')
   })
 
   test('--watch goes on until it is interrupted', async () => {

@@ -9,6 +9,7 @@ import { logText } from '../../daemon/log-text.ts'
 import { createLogger } from '../../daemon/logger.ts'
 import { resolvePaths } from '../../daemon/paths.ts'
 import { Redactor } from '../../daemon/redact.ts'
+import { until } from '../support/until.ts'
 import { fakeTerminal } from './terminal.ts'
 
 let home: string
@@ -144,6 +145,31 @@ describe('logs', () => {
     expect(code).toBe(0)
     expect(terminal.stdout.trimEnd().split('\n')).toEqual(all.slice(-3000))
     expect(terminal.stderr).toContain(join(directory, 'daemon.log'))
+  })
+
+  test('--follow goes over a rotation without losing a line, and ends when nobody reads any more', async () => {
+    const closed = new AbortController()
+    const terminal = fakeTerminal({ closed: closed.signal })
+    const paths = resolvePaths({}, { home })
+    const log = new LogFile(directory, { maxBytes: 400, keep: 5 })
+    const following = logs(
+      { terminal, env: { HOME: home }, cwd: '/', home, paths },
+      { lines: 10, raw: true, follow: true },
+    )
+    for (let index = 0; index < 40; index += 1) {
+      log.write(`line ${index} ${'x'.repeat(20)}\n`)
+      await log.flush()
+      // At most one rotation behind, as a reader that looks four times a second is.
+      if (index % 8 === 7) await until('it follows', () => terminal.stdout.includes(`line ${index} `))
+    }
+    closed.abort()
+    expect(await following).toBe(0)
+    const numbers = terminal.stdout
+      .trim()
+      .split('\n')
+      .map((line) => Number(line.split(' ')[1]))
+    expect(numbers).toEqual(Array.from({ length: 40 }, (_, index) => index))
+    expect((await readdir(directory)).length).toBeGreaterThan(2)
   })
 
   test('a home without a log', async () => {

@@ -7,7 +7,9 @@ export interface FakeTerminal extends Terminal {
   stderr: string
 }
 
-export function fakeTerminal(options: { input?: string; isTTY?: boolean } = {}): FakeTerminal {
+export function fakeTerminal(
+  options: { input?: string; isTTY?: boolean; closed?: AbortSignal } = {},
+): FakeTerminal {
   const terminal: FakeTerminal = {
     stdout: '',
     stderr: '',
@@ -21,6 +23,7 @@ export function fakeTerminal(options: { input?: string; isTTY?: boolean } = {}):
       terminal.stdout += text
     },
     stdin: Readable.from([options.input ?? '']),
+    closed: options.closed ?? new AbortController().signal,
     isTTY: options.isTTY ?? false,
     isInteractive: false,
     colour: false,

@@ -1,4 +1,4 @@
-import { mkdir, readFile, stat } from 'node:fs/promises'
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -7,13 +7,18 @@ import type { Installation } from '../support/installation.ts'
 import { Scenario } from '../support/scenario.ts'
 import { seed } from '../support/seed.ts'
 
+const PASSWORD = 'hush-a-bye-77'
+
 let scenario: Scenario
 let machine: Installation
 let productId: string
 
 beforeAll(async () => {
   scenario = await Scenario.make()
-  machine = await scenario.installation()
+  // The server trusts the socket; the password is there to be kept secret.
+  const databaseUrl = scenario.db.url.replace(/^([a-z]+:\/\/[^@:]*)@/, `$1:${PASSWORD}@`)
+  expect(databaseUrl).toContain(PASSWORD)
+  machine = await scenario.installation({ databaseUrl })
   const product = await scenario.product(machine)
   productId = product.id
   await machine.start()
@@ -265,6 +270,39 @@ describe('pause', () => {
   })
 })
 
+describe('login', () => {
+  test('checks both against the database and saves them for the daemon alone', async () => {
+    const home = join(machine.dir, 'login')
+    const { plain } = await seed.token(scenario.db, { user_id: scenario.userId })
+    const env = { SCRUM4ME_HOME: home, DATABASE_URL: '', SCRUM4ME_TOKEN: '' }
+    const login = (input: string) => machine.cliWith({ env, input }, 'login')
+    const unknown = await login(`${scenario.db.url}\n${'x'.repeat(40)}\n`)
+    expect(unknown.code).toBe(1)
+    expect(unknown.stderr).toMatch(/^UNAUTHORIZED: The database does not know this token/)
+    await expect(stat(home)).rejects.toThrow('ENOENT')
+    await mkdir(home, { mode: 0o700 })
+    await writeFile(
+      join(home, 'daemon.env'),
+      '# mine\nSCRUM4ME_LOG_LEVEL=debug\nSCRUM4ME_TOKEN=old-token-1\n',
+      {
+        mode: 0o600,
+      },
+    )
+    const good = await login(`DATABASE_URL="${scenario.db.url}"\nSCRUM4ME_TOKEN=${plain}\n`)
+    expect(good).toMatchObject({ code: 0, stdout: expect.stringContaining('Logged in as user-') })
+    expect(good.stdout + good.stderr).not.toContain(plain)
+    expect(await readFile(join(home, 'daemon.env'), 'utf8')).toBe(
+      `# mine\nSCRUM4ME_LOG_LEVEL=debug\nDATABASE_URL=${scenario.db.url}\nSCRUM4ME_TOKEN=${plain}\n`,
+    )
+    expect((await stat(join(home, 'daemon.env'))).mode & 0o777).toBe(0o600)
+    // A stopped daemon's doctor checks the same directly.
+    const { checks } = JSON.parse((await machine.cliWith({ env }, 'doctor', '--json')).stdout)
+    expect(checks).toContainEqual(expect.objectContaining({ name: 'database', state: 'ok' }))
+    expect(checks).toContainEqual(expect.objectContaining({ name: 'token', state: 'ok' }))
+    expect(checks).toContainEqual(expect.objectContaining({ name: 'daemon', state: 'fail' }))
+  })
+})
+
 describe('the rest', () => {
   test('db url is one line that node-postgres accepts; migrations of a shared database are not ours', async () => {
     const { stdout } = await machine.cli('db', 'url', '--show-password')
@@ -334,22 +372,29 @@ describe('the rest', () => {
   })
 
   test('no secret anywhere the product writes', async () => {
-    const token = String(machine.env.SCRUM4ME_TOKEN)
-    const outputs = await Promise.all(
-      [
-        ['status'],
-        ['status', '--json'],
-        ['doctor'],
-        ['config'],
-        ['mcp-config'],
-        ['logs', '-n', '1000', '--raw'],
-        ['jobs'],
-      ].map((args) => machine.cli(...args)),
-    )
-    const text = outputs.map(({ stdout, stderr }) => stdout + stderr).join('') + machine.daemonOutput
-    expect(text).not.toContain(token)
-    const log = await readFile(join(machine.home, 'logs', 'daemon.log'), 'utf8')
-    expect(log).not.toContain(token)
+    const secrets = [String(machine.env.SCRUM4ME_TOKEN), PASSWORD]
+    const clean = (text: string, where: string) => {
+      for (const secret of secrets) if (text.includes(secret)) throw new Error(`a secret in ${where}`)
+    }
+    const commands = [
+      ...[['status'], ['status', '--json'], ['doctor'], ['config'], ['mcp-config'], ['jobs'], ['db', 'url']],
+      ...[['logs', '-n', '1000', '--raw'], ['worktrees'], ['completion', 'bash'], ['install', '--print']],
+    ]
+    for (const args of commands) {
+      const { stdout, stderr } = await machine.cli(...args)
+      clean(stdout + stderr, args.join(' '))
+    }
+    clean(machine.daemonOutput, 'the daemon’s stderr')
+    for (const entry of await readdir(machine.dir, { recursive: true, withFileTypes: true })) {
+      const file = join(entry.parentPath, entry.name)
+      if (entry.isFile() && file !== join(machine.dir, 'login', 'daemon.env')) {
+        clean(await readFile(file, 'latin1'), file)
+      }
+    }
+    for (const pid of await readdir('/proc')) {
+      if (/^\d+$/.test(pid))
+        clean(await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''), `argv of ${pid}`)
+    }
     expect((await stat(join(machine.home, 'logs', 'daemon.log'))).mode & 0o077).toBe(0)
   })
 })

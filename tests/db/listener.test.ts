@@ -61,7 +61,7 @@ test('every well-formed change reaches every subscriber, in order, whatever else
   const unsubscribe = listener.subscribe((change) => two.push(change))
   await listener.start()
   await listening(listener)
-  for (const bad of ['', 'hello', '{', '[]', 'null', '{"type":1}', '"type"', '{"a":1}']) await send(bad)
+  for (const bad of ['', 'hello', '{', '[]', '[{}]', 'null', '7', '"type"', '{"a":1']) await send(bad)
   await send('{"type":"first","user_id":"u"}')
   await until('both heard it', () => one.length === 1 && two.length === 1)
   unsubscribe()
@@ -93,6 +93,13 @@ test('it starts without a database, listens as soon as there is one, and stops i
   await listener.start()
   await listening(listener)
   expect(reconnected).toBe(2)
+})
+
+test('stop does not wait for a database that is still being started', async () => {
+  const listener = makeListener(db.url, { beforeConnect: () => new Promise(() => undefined) })
+  await listener.start()
+  await listener.stop()
+  expect(listener.state).toBe('off')
 })
 
 test('a lost connection is made again, and subscribers are told to look', async () => {

@@ -25,13 +25,13 @@ function median(values: number[]): number {
   return values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
 }
 
-/** Pings until the fuzzer is done. */
+/** Times of pings made while the fuzzer ran, ms. */
 async function pingBeside(
   paths: Paths,
   mode: 'hostile' | 'polite',
   count: number,
   seed: number,
-): Promise<number> {
+): Promise<number[]> {
   const peer = await RawPeer.greeted(paths.socket)
   const fuzzer = new Program(process.execPath, [fuzz.file, paths.socket, mode, String(count), String(seed)])
   let done = false
@@ -46,7 +46,7 @@ async function pingBeside(
   }
   expect(await finished).toBe(0)
   peer.close()
-  return median(times)
+  return times
 }
 
 test(`${cases} fuzzed connections: nobody else waits, memory stays flat`, async () => {
@@ -58,10 +58,15 @@ test(`${cases} fuzzed connections: nobody else waits, memory stays flat`, async 
   const peer = await RawPeer.greeted(paths.socket)
   await pingBeside(paths, 'hostile', cases / 5, seed)
   const warm = await memoryOf(peer)
-  const control = await pingBeside(paths, 'polite', cases / 5, seed)
-  const beside = await pingBeside(paths, 'hostile', (cases * 4) / 5, seed + 1)
+  const control: number[] = []
+  const beside: number[] = []
+  // In turns, so that what else runs on this machine hits both alike.
+  for (let turn = 1; turn <= 3; turn += 1) {
+    control.push(...(await pingBeside(paths, 'polite', Math.ceil(cases / 15), seed + turn)))
+    beside.push(...(await pingBeside(paths, 'hostile', Math.ceil((cases * 4) / 15), seed + turn)))
+  }
   const grown = (await memoryOf(peer)) - warm
-  expect(beside / control).toBeLessThan(2)
+  expect(median(beside) / median(control)).toBeLessThan(2)
   expect(grown).toBeLessThan(48 * 1024 * 1024)
 }, 600_000)
 

@@ -67,7 +67,7 @@ test('a mark that somebody removed is made again while the kernel lock is ours',
   await rmdir(mark)
   await until('the mark is back', () => stat(mark).then(Boolean, () => false), 15_000)
   expect(lost).toEqual([])
-  expect(log.join()).toContain('liveness mark lost')
+  expect(log.join()).toContain('liveness mark was lost')
   await lock.release()
   expect(await readdir(paths.runDir)).toEqual(['daemon.lock'])
 })

@@ -60,7 +60,7 @@ export function testEndpoint(paths: Paths, options: TestEndpointOptions = {}): T
   return { endpoint, log, sessions, calls }
 }
 
-/** Tools: echo, big (bytes), progress (count), wait (ms), log, changed, pid, memory. */
+/** Tools: echo, big (bytes), progress (count), wait (ms), hold (for ever, if TEST_HOLDS), log, changed, pid, memory. */
 async function serve(connection: SessionConnection, begun: (call: TestCall) => void): Promise<void> {
   const server = new Server(SERVER_INFO, { capabilities: SERVER_CAPABILITIES })
   server.setRequestHandler(ListToolsRequestSchema, async () => ({
@@ -91,6 +91,7 @@ async function serve(connection: SessionConnection, begun: (call: TestCall) => v
         await delay(20)
       }
     }
+    if (name === 'hold' && process.env.TEST_HOLDS === '1') await delay(600_000, extra.signal)
     if (name === 'wait') {
       await delay(Number(args.ms ?? 60_000), extra.signal)
       begun({ name: extra.signal.aborted ? 'wait aborted' : 'wait over', args })

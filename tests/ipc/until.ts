@@ -4,7 +4,7 @@ import { delay } from '../../daemon/lifecycle/delay.ts'
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  ms = 10_000,
+  ms = 30_000,
 ): Promise<void> {
   const deadline = performance.now() + ms
   while (!(await condition())) {

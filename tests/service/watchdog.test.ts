@@ -42,7 +42,10 @@ async function program(options: {
     file,
     `import { appendFileSync } from 'node:fs'
      const { StallWatchdog } = await import(${JSON.stringify(MODULE)})
-     const watchdog = new StallWatchdog({ stallMs: 500, respawn: ${options.respawn} })
+     const watchdog = new StallWatchdog({
+       stallMs: 500, respawn: ${options.respawn}, markFile: ${JSON.stringify(join(directory, 'stalled'))}, markMs: 200
+     })
+     process.on('SIGHUP', () => { const end = Date.now() + 400; while (Date.now() < end); })
      process.on('SIGUSR2', () => { for (;;); })
      await watchdog.start()
      watchdog.feed()
@@ -66,6 +69,15 @@ describe('a watchdog of our own', () => {
     child.kill('SIGUSR2')
     expect(await ended).toBe('SIGKILL')
     await until('the reason', () => stderr().includes('the event loop has not turned'))
+  })
+
+  test('a stall that passes is marked while it lasts', async () => {
+    const { child } = await program({ respawn: false })
+    const mark = () => readFile(join(directory, 'stalled'), 'utf8').catch(() => '')
+    child.kill('SIGHUP')
+    await until('the mark', async () => (await mark()) === `${child.pid}\n`)
+    await until('no mark', async () => (await mark()) === '')
+    expect(child.exitCode ?? child.signalCode).toBeNull()
   })
 
   test('a process that was suspended for long is not one that hangs', async () => {

@@ -3,6 +3,7 @@ import { createServer, type Socket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { delay } from '../../daemon/lifecycle/delay.ts'
 import { holders } from '../ipc/holder.ts'
+import type { Program } from '../ipc/run-program.ts'
 import { tempHome } from '../ipc/temp-home.ts'
 import { testEndpoint } from '../ipc/test-endpoint.ts'
 import { until } from '../ipc/until.ts'
@@ -32,6 +33,38 @@ test('a daemon killed and started again: the same session goes on, calls in flig
   expect(after.result?.content?.[0]?.text).toBe(String(second.pid))
 })
 
+test('20 sessions wait, the daemon is killed: all wait on, each once, and are answered by the next', async () => {
+  const paths = await tempHome()
+  const first = holder.start(paths, { TEST_HOLDS: '1' })
+  await first.line(/^serving/)
+  const sessions = Array.from({ length: 20 }, () => new ShimSession(shim.file, { SCRUM4ME_HOME: paths.home }))
+  const held = sessions.map((session, n) => session.call('hold', { n }))
+  const begun = ({ lines }: Program) => lines.filter((line) => line.startsWith('call hold')).length
+  await until('all wait', () => begun(first) === 20, 30_000)
+  first.child.kill('SIGKILL')
+  await first.exited
+  const second = holder.start(paths)
+  const answers = await Promise.all(held)
+  expect(answers.map(({ result }) => result?.content?.[0]?.text)).toEqual(
+    sessions.map((_, n) => `{"n":${n}}`),
+  )
+  expect(begun(second)).toBe(20)
+})
+
+test('a session that idles without a daemon looks for one rarely, and its next call does at once', async () => {
+  const paths = await tempHome()
+  const session = new ShimSession(shim.file, { SCRUM4ME_HOME: paths.home })
+  await session.initialize()
+  // Long enough for the pauses to have grown to their longest.
+  await delay(3_000)
+  const { endpoint } = testEndpoint(paths)
+  await endpoint.start()
+  onTestFinished(() => endpoint.stop())
+  const begun = performance.now()
+  await session.call('echo')
+  expect(performance.now() - begun).toBeLessThan(1_500)
+})
+
 test('a call that was in flight at two crashes is not sent a third time', async () => {
   const paths = await tempHome()
   const session = new ShimSession(shim.file, { SCRUM4ME_HOME: paths.home })
@@ -56,10 +89,10 @@ test('planned restarts do not count, and calls made meanwhile wait for the next 
   const paths = await tempHome()
   const session = new ShimSession(shim.file, { SCRUM4ME_HOME: paths.home })
   await session.initialize()
-  const waiting = session.call('wait', { ms: 1_500 })
+  const waiting = session.call('hold')
   for (let restart = 0; restart < 3; restart += 1) {
-    const daemon = holder.start(paths)
-    await daemon.line(/^call wait/)
+    const daemon = holder.start(paths, { TEST_HOLDS: '1' })
+    await daemon.line(/^call hold/)
     daemon.child.kill('SIGTERM')
     expect(await daemon.exited).toBe(0)
   }

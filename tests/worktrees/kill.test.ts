@@ -5,6 +5,7 @@ import type { Verdict } from '../../daemon/worktrees/reconcile.ts'
 import type { CompiledProgram } from '../ipc/run-program.ts'
 import { compileEngine, type EngineOrder, engineProcess, quiet } from './support/engine-process.ts'
 import { snapshot } from './support/snapshot.ts'
+import { until } from './support/until.ts'
 import { Workspace } from './support/workspace.ts'
 
 const JOB = 'cjob-to-be-killed'
@@ -59,6 +60,8 @@ async function restartAndReconcile() {
   const engine = space.engine()
   await engine.start()
   const remove: Verdict = { action: 'remove', branch: 'delete', reason: 'ended' }
+  // Spares, which this daemon has switched off, go in the background.
+  await until(async () => (await readdir(join(space.state, 'worktrees/spares')).catch(() => [])).length === 0)
   const result = await engine.reconcile(async (ids) => new Map(ids.map((id) => [id, remove])), [space.clone])
   return { engine, result }
 }
@@ -75,29 +78,60 @@ async function expectNothingLeft(): Promise<void> {
   expect(await readdir(join(space.state, 'worktrees/jobs'))).toEqual([])
 }
 
-const STEP = LONG ? 1 : 5
+/** Kill points tried: all of them, or every nth. */
+const every = (step: number) => (LONG ? 1 : step)
+const TIMEOUT = LONG ? 3_600_000 : 600_000
 
-test(
-  'killed at every git command of create: nothing is left, and the job can have its worktree',
-  async () => {
-    for (let at = 1; ; at += STEP) {
-      let died = false
-      for (const when of ['before', 'after'] as const) {
-        const path = await killingGit(at, when)
-        died = (await killed({ create: [JOB], path })) || died
-        const { engine } = await restartAndReconcile()
-        await expectNothingLeft()
-        const made = await engine.create({ jobId: JOB, repoRoot: space.clone })
-        expect(made.reused).toBe(false)
-        expect(await space.git(made.path, 'status', '--porcelain')).toBe('')
-        expect(await engine.remove({ jobId: JOB, branch: 'delete' })).toMatchObject({ outcome: 'removed' })
-        await engine.stop()
-      }
-      if (!died) return expect(at).toBeGreaterThan(1)
-    }
-  },
-  LONG ? 3_600_000 : 600_000,
-)
+async function killCreate(order: EngineOrder): Promise<boolean> {
+  const died = await killed({ create: [JOB], ...order })
+  const { engine } = await restartAndReconcile()
+  await expectNothingLeft()
+  const made = await engine.create({ jobId: JOB, repoRoot: space.clone })
+  expect(made.reused).toBe(false)
+  expect(await space.git(made.path, 'status', '--porcelain')).toBe('')
+  expect(await engine.remove({ jobId: JOB, branch: 'delete' })).toMatchObject({ outcome: 'removed' })
+  await engine.stop()
+  return died
+}
+
+test('killed at every git command of create: nothing is left, and the job can have its worktree', {
+  timeout: TIMEOUT,
+}, async () => {
+  for (let at = 1; ; at += every(4)) {
+    const before = await killCreate({ path: await killingGit(at, 'before') })
+    const after = LONG && (await killCreate({ path: await killingGit(at, 'after') }))
+    if (!before && !after) return expect(at).toBeGreaterThan(4)
+  }
+})
+
+test('killed at every file step of create', { timeout: TIMEOUT }, async () => {
+  for (let at = 2; ; at += every(5)) {
+    if (!(await killCreate({ dieAtFileStep: at }))) return expect(at).toBeGreaterThan(12)
+  }
+})
+
+/** An engine with spares makes one for the clone. */
+async function makeSpare(): Promise<void> {
+  const engine = space.engine({ spares: true })
+  await engine.start()
+  await engine.create({ jobId: 'job-before', repoRoot: space.clone })
+  await until(async () => {
+    const names = await readdir(join(space.state, 'worktrees/spares')).catch(() => [])
+    const texts = await Promise.all(
+      names.map((name) => readFile(join(space.state, 'worktrees/spares', name), 'utf8').catch(() => '')),
+    )
+    return texts.some((text) => text.includes('"ready"'))
+  })
+  await engine.remove({ jobId: 'job-before', branch: 'delete' })
+  await engine.stop()
+}
+
+test('killed while a spare becomes a job’s worktree', { timeout: TIMEOUT }, async () => {
+  for (let at = 4; ; at += every(6)) {
+    await makeSpare()
+    if (!(await killCreate({ dieAtFileStep: at, spares: true }))) return expect(at).toBeGreaterThan(12)
+  }
+})
 
 async function work(path: string): Promise<Record<string, string>> {
   await space.commit(path, 'committed.txt', 'committed, not pushed')
@@ -136,27 +170,25 @@ async function killRemoval(order: EngineOrder, killAfterMs: number | null): Prom
   return died
 }
 
-test(
-  'killed at every git command of save and remove: no byte is lost, nothing is left',
-  async () => {
-    for (let at = 1; ; at += LONG ? 1 : 13) {
-      let died = false
-      for (const when of LONG
-        ? (['before', 'after'] as const)
-        : ([at % 4 === 1 ? 'before' : 'after'] as const)) {
-        died = (await killRemoval({ path: await killingGit(at, when) }, null)) || died
-      }
-      if (!died) return expect(at).toBeGreaterThan(13)
-    }
-  },
-  LONG ? 3_600_000 : 600_000,
-)
+test('killed at every git command of save and remove: no byte is lost, nothing is left', {
+  timeout: TIMEOUT,
+}, async () => {
+  for (let at = 1; ; at += every(13)) {
+    // A short run takes turns.
+    const times = LONG ? (['before', 'after'] as const) : ([at % 2 === 1 ? 'before' : 'after'] as const)
+    let died = false
+    for (const when of times) died = (await killRemoval({ path: await killingGit(at, when) }, null)) || died
+    if (!died) return expect(at).toBeGreaterThan(13)
+  }
+})
 
-test(
-  'killed at any moment of save and remove',
-  async () => {
-    const runs = LONG ? 60 : 3
-    for (let run = 0; run < runs; run += 1) await killRemoval({}, 20 + ((run * 997) % 500))
-  },
-  LONG ? 3_600_000 : 600_000,
-)
+test('killed at every file step of save and remove', { timeout: TIMEOUT }, async () => {
+  for (let at = 1; ; at += every(9)) {
+    if (!(await killRemoval({ dieAtFileStep: at }, null))) return expect(at).toBeGreaterThan(9)
+  }
+})
+
+test('killed at any moment of save and remove', { timeout: TIMEOUT }, async () => {
+  const runs = LONG ? 60 : 3
+  for (let run = 0; run < runs; run += 1) await killRemoval({}, 20 + ((run * 997) % 500))
+})

@@ -1,5 +1,6 @@
 import type { ControlContext } from '../context.ts'
 import { type Check, fail, ok, warn, within } from './check.ts'
+import { schemaCheck } from './schema-check.ts'
 
 const DEADLINE_MS = 12_000
 
@@ -20,15 +21,6 @@ export async function databaseChecks(context: ControlContext): Promise<readonly 
     within('LISTEN', DEADLINE_MS, async () => listenCheck(context)),
   ])
   return [...reachable, ...rest.flat()]
-}
-
-function schemaCheck(missing: { readonly names: readonly string[] }): Check {
-  if (missing.names.length === 0) return ok('schema', 'every table and column is there')
-  return fail(
-    'schema',
-    `missing: ${missing.names.join(', ')}`,
-    'Give the owner of the database what `scrum4me-daemon db migrate --print` prints.',
-  )
 }
 
 function listenCheck({ database, config }: ControlContext): Check {

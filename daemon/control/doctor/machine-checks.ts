@@ -1,4 +1,4 @@
-import { access, constants, lstat, mkdir, rm, stat, statfs, writeFile } from 'node:fs/promises'
+import { access, constants, lstat, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Config } from '../../config/config.ts'
 import type { RepoRoots } from '../../config/repo-roots.ts'
@@ -55,18 +55,21 @@ async function privateCheck(name: string, path: string): Promise<Check> {
   return fail(name, `${path} is open to others (0${mode.toString(8)})`, `Run \`chmod ${wanted} ${path}\`.`)
 }
 
-/** A write, not `access`: a read-only mount and a hardened unit say no only then. */
+/** A write, not `access`: a read-only mount and a hardened unit say no only then. Leaves nothing behind. */
 async function worktreeDirCheck(directory: string): Promise<Check> {
-  const probe = join(directory, `.scrum4me-probe-${process.pid}`)
+  const existing = await nearest(directory)
+  const probe = join(existing, `.scrum4me-probe-${process.pid}`)
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
     await writeFile(probe, '')
     await rm(probe)
-    return ok('worktrees', `${directory} is writable`)
+    return ok(
+      'worktrees',
+      existing === directory ? `${directory} is writable` : `${directory} can be made in ${existing}`,
+    )
   } catch (error) {
     return fail(
       'worktrees',
-      `${directory} cannot be written (${codeOf(error) ?? 'unknown'})`,
+      `${existing} cannot be written (${codeOf(error) ?? 'unknown'})`,
       'Make it writable for the daemon’s user, or set SCRUM4ME_AGENT_WORKTREE_DIR; under a system unit, `install --system` again.',
     )
   }

@@ -3,6 +3,7 @@ import { delay } from '../../lifecycle/delay.ts'
 import type { Service } from '../../lifecycle/service.ts'
 import type { Logger } from '../../logger.ts'
 import type { Paths } from '../../paths.ts'
+import { unlessAborted } from '../unless-aborted.ts'
 import { type Installation, type InstallOptions, install, tidy } from './installation.ts'
 import { probeServer } from './probe-server.ts'
 import { rotateLog, ServerProcess } from './server-process.ts'
@@ -55,9 +56,7 @@ export class EmbeddedPostgres implements Service {
     this.#ensuring ??= this.#ensure().finally(() => {
       this.#ensuring = undefined
     })
-    const left = new AbortController()
-    const ended = signal === undefined ? left.signal : AbortSignal.any([left.signal, signal])
-    await Promise.race([this.#ensuring, delay(START_WITHIN_MS * 2, ended)]).finally(() => left.abort())
+    await unlessAborted(this.#ensuring, signal)
   }
 
   /** Fast shutdown: clients are cut off, everything is on disk. Never leaves the server behind silently. */

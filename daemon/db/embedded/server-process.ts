@@ -41,9 +41,13 @@ export class ServerProcess {
       unix_socket_directories: `"${socketDir.replaceAll('"', '""')}"`,
       unix_socket_permissions: '0700',
       shared_buffers: '16MB',
-      // Nobody replicates from here.
+      // Fewer processes: nobody replicates from here, and a few thousand rows need no helpers.
       wal_level: 'minimal',
       max_wal_senders: '0',
+      max_logical_replication_workers: '0',
+      io_method: 'sync',
+      max_parallel_workers_per_gather: '0',
+      jit: 'off',
       // logind removes POSIX shared memory of a user who logs out.
       dynamic_shared_memory_type: 'mmap',
       timezone: 'UTC',

@@ -3,7 +3,7 @@ export class GitError extends Error {
   readonly command: string
   readonly exitCode: number | null
   readonly stderr: string
-  readonly why: 'failed' | 'aborted' | 'deadline' | 'silent' | 'not-started'
+  readonly why: 'failed' | 'aborted' | 'deadline' | 'silent' | 'too-much' | 'not-started'
 
   constructor(command: string, exitCode: number | null, stderr: string, why: GitError['why'] = 'failed') {
     const said = maskUrls(stderr).trim()
@@ -30,6 +30,7 @@ const REASONS = {
   aborted: 'was called off',
   deadline: 'took too long and was ended',
   silent: 'said nothing for too long and was ended',
+  'too-much': 'printed more than can be held and was ended',
   'not-started': 'could not be started',
 }
 

@@ -29,6 +29,8 @@ export interface RunCall extends GitCall {
   readonly expect?: readonly number[]
   /** An open file that takes stdout. */
   readonly output?: number
+  /** Of stdout, where it may be more than the 64 MiB that a child may print. */
+  readonly maxBytes?: number
   /** Asks the kernel to let others go first. */
   readonly low?: boolean
 }
@@ -150,6 +152,7 @@ export class Git {
       deadlineMs: call.deadlineMs ?? DEADLINE_MS,
       idleMs: call.idleMs,
       output: call.output,
+      maxBytes: call.maxBytes,
     }).catch((error: unknown) => {
       throw new GitError(name, null, String(error), 'not-started')
     })

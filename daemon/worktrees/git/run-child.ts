@@ -14,6 +14,8 @@ export interface ChildCall {
   readonly idleMs?: number | undefined
   /** An open file that takes stdout, for what may be too large to hold. */
   readonly output?: number | undefined
+  /** Ended after so many bytes of stdout, which would be held in memory; default 64 MiB. */
+  readonly maxBytes?: number | undefined
 }
 
 export interface ChildResult {
@@ -21,11 +23,15 @@ export interface ChildResult {
   readonly code: number | null
   readonly stdout: Buffer
   readonly stderr: string
-  readonly ended: 'by-itself' | 'aborted' | 'deadline' | 'silent'
+  readonly ended: 'by-itself' | 'aborted' | 'deadline' | 'silent' | 'too-much'
 }
 
 /** Between asking a process group to end and ending it. git removes its lock files when asked. */
 const GRACE_MS = 2_000
+/** Some 600,000 paths. A child that prints more was asked the wrong question, or by somebody hostile. */
+const MAX_STDOUT_BYTES = 64 * 1024 * 1024
+/** Of complaints only the end matters; a remote may send them without end. */
+const MAX_STDERR_BYTES = 1024 * 1024
 
 /**
  * Runs a program in a process group of its own, so that ending it ends its children too (ssh, filters,
@@ -44,6 +50,9 @@ export function runChild(call: ChildCall): Promise<ChildResult> {
     })
     const stdout: Buffer[] = []
     const stderr: Buffer[] = []
+    const maxBytes = call.maxBytes ?? MAX_STDOUT_BYTES
+    let stdoutBytes = 0
+    let stderrBytes = 0
     let ended: ChildResult['ended'] = 'by-itself'
 
     const end = (why: ChildResult['ended']) => {
@@ -67,11 +76,15 @@ export function runChild(call: ChildCall): Promise<ChildResult> {
     }
 
     child.stdout?.on('data', (chunk: Buffer) => {
-      stdout.push(chunk)
+      stdoutBytes += chunk.length
+      if (stdoutBytes <= maxBytes) stdout.push(chunk)
+      else end('too-much')
       idle?.refresh()
     })
     child.stderr?.on('data', (chunk: Buffer) => {
       stderr.push(chunk)
+      stderrBytes += chunk.length
+      while (stderrBytes > MAX_STDERR_BYTES) stderrBytes -= stderr.shift()?.length ?? 0
       idle?.refresh()
     })
     child.on('error', (error) => {

@@ -29,6 +29,7 @@ export interface SaveSubject {
   readonly branch: string
   readonly baseSha: string | null
   readonly createdAt: string
+  readonly prepared?: Readonly<Record<string, string>> | undefined
 }
 
 export interface Saved {
@@ -70,7 +71,7 @@ export async function fingerprintAt(
   path: string,
 ): Promise<string | null> {
   const git = await openWorktree(engine, subject, path)
-  return git === null ? null : (await survey(git, subject.baseSha)).fingerprint
+  return git === null ? null : (await survey(git, subject.baseSha, subject.prepared)).fingerprint
 }
 
 async function openWorktree(engine: Engine, subject: SaveSubject, path: string): Promise<WorktreeGit | null> {
@@ -86,7 +87,7 @@ async function attemptSave(engine: Engine, subject: SaveSubject): Promise<Saved>
   if (git === null) return kept('the clone does not know it as a worktree any more')
   const { adminDir } = git.place
 
-  const found = await survey(git, subject.baseSha)
+  const found = await survey(git, subject.baseSha, subject.prepared)
   const state = await stateFiles(adminDir)
   const mentioned = mentionedIds(state)
   const commits = await commitsHere(git, { ...subject, jobBranch: subject.branch, mentioned })

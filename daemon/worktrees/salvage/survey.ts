@@ -41,9 +41,14 @@ export interface UnmergedEntry {
  * What is on disk and not exactly what the index says, by stat data and without running a filter. Reads the
  * worktree's own index, not a copy: git tells a file that changed in the very second the index was written
  * only by the index file's own time.
+ * `prepared`: untracked files that are no work while their stat data are these.
  * `baseSha`: what is the same in index and base came from the checkout and comes back the same way.
  */
-export async function survey(git: WorktreeGit, baseSha: string | null): Promise<Survey> {
+export async function survey(
+  git: WorktreeGit,
+  baseSha: string | null,
+  prepared: Readonly<Record<string, string>> = {},
+): Promise<Survey> {
   /** Path to the blob it is unchanged from, null for a change. */
   const changed = new Map<BytePath, string | null>()
   const gitlinks = await submodules(git)
@@ -69,11 +74,12 @@ export async function survey(git: WorktreeGit, baseSha: string | null): Promise<
     for (const batch of batches([...changed], 64)) {
       const looked = await Promise.all(batch.map(([path, id]) => look(root, path, id)))
       for (const { entry, print } of looked) {
+        if (prepared[entry.path] === print) continue
         // A sparse checkout leaves files out on purpose.
         if (skipped.has(entry.path) && entry.kind === 'missing') continue
         if (skipped.has(entry.path)) skippedButThere.push(entry.path)
         entries.push(entry)
-        prints.push(print)
+        prints.push(`${entry.path} ${print}`)
       }
     }
   }
@@ -99,7 +105,7 @@ async function look(
     size: kind === 'file' ? Number(stats?.size ?? 0) : 0,
     unchangedFrom,
   }
-  return { entry, print: `${path} ${printOf(stats)}` }
+  return { entry, print: printOf(stats) }
 }
 
 /** A directory where a file was: its files are untracked and stand for themselves. */
@@ -122,7 +128,8 @@ async function stamp(path: Buffer): Promise<string> {
   return printOf(await statOf(path))
 }
 
-function printOf(stats: BigIntStats | null): string {
+/** Changes whenever a file is written, replaced or made another kind of file. */
+export function printOf(stats: BigIntStats | null): string {
   return stats === null ? '-' : `${stats.ino} ${stats.mode} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}`
 }
 

@@ -27,6 +27,9 @@ const EXACT = [
 /** Hashing a gigabyte on a busy disk takes its time. */
 const DEADLINE_MS = 1_800_000
 
+/** A repository of millions of files must be saved, too; this is near what one string can hold. */
+const MAX_BYTES = 500 * 1024 * 1024
+
 export interface WorktreePlace {
   readonly repository: Repository
   /** Where the files are now; null when they are gone. */
@@ -124,6 +127,7 @@ export class WorktreeGit {
       signal: this.#signal,
       env,
       deadlineMs: DEADLINE_MS,
+      maxBytes: MAX_BYTES,
       ...(extra.input === undefined ? {} : { input: extra.input }),
       ...(extra.expect === undefined ? {} : { expect: extra.expect }),
     }

@@ -19,7 +19,7 @@ let home: string
 let paths: Paths
 const started: EmbeddedPostgres[] = []
 
-/** A home whose cluster was made once: most tests are about what comes after. */
+/** A home whose cluster was made once, with a row in `kept`: most tests are about what comes after. */
 let template: string
 
 beforeAll(async () => {
@@ -39,7 +39,7 @@ beforeEach(async () => {
   paths = resolvePaths({}, { home })
 })
 
-/** Makes `paths` an installation that ran before, with one row in `kept`. */
+/** Makes `paths` a copy of that installation. */
 async function installed(): Promise<void> {
   const cluster = join(paths.dataDir, 'cluster')
   await mkdir(paths.dataDir, { recursive: true, mode: 0o700 })
@@ -107,30 +107,119 @@ test('a first start makes a server of version 18 that only this user reaches', a
   }
 })
 
-test('stop leaves nothing running and nothing lost; the next start goes on', async () => {
-  await installed()
-  const postgres = make()
-  await postgres.start()
-  const pid = await postmaster()
-  await postgres.stop()
-  expect(await isDead(pid)).toBe(true)
-  expect(await readdir(paths.pgSocketDir)).toEqual([])
-  await postgres.stop()
-  await expect(postgres.ensureRunning()).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
-  await postgres.start()
-  expect(await ask('select n from kept')).toEqual([{ n: 1 }])
-})
+/** On one home that ran before: the template's. Each test leaves it stopped. */
+describe('an installation', () => {
+  beforeEach(() => {
+    paths = resolvePaths({}, { home: template })
+  })
 
-test('stop with a client connected is still fast', async () => {
-  await installed()
-  const postgres = make()
-  await postgres.start()
-  const client = new pg.Client({ connectionString: postgres.url })
-  client.on('error', () => undefined)
-  await client.connect()
-  const began = performance.now()
-  await postgres.stop()
-  expect(performance.now() - began).toBeLessThan(5_000)
+  test('stop leaves nothing running and nothing lost; the next start goes on', async () => {
+    const postgres = make()
+    await postgres.start()
+    const pid = await postmaster()
+    await postgres.stop()
+    expect(await isDead(pid)).toBe(true)
+    expect(await readdir(paths.pgSocketDir)).toEqual([])
+    await postgres.stop()
+    await expect(postgres.ensureRunning()).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
+    await postgres.start()
+    expect(await ask('select n from kept')).toEqual([{ n: 1 }])
+  })
+
+  test('stop with a client connected is still fast', async () => {
+    const postgres = make()
+    await postgres.start()
+    const client = new pg.Client({ connectionString: postgres.url })
+    client.on('error', () => undefined)
+    await client.connect()
+    const began = performance.now()
+    await postgres.stop()
+    expect(performance.now() - began).toBeLessThan(5_000)
+  })
+
+  test('a stop in the middle of a start leaves nothing running', async () => {
+    const postgres = make()
+    const starting = postgres.start().catch((error: unknown) => error)
+    await until('it is being started', () => postmaster().catch(() => undefined))
+    await postgres.stop()
+    await starting
+    const pid = await postmaster().catch(() => undefined)
+    expect(pid === undefined || (await isDead(pid))).toBe(true)
+    await expect(ask('select 1')).rejects.toThrow(/ENOENT|ECONNREFUSED/)
+  })
+
+  test('whoever stops waiting for a start does not stop the start', async () => {
+    const postgres = make()
+    await postgres.ensureRunning(AbortSignal.timeout(1))
+    await postgres.ensureRunning()
+    expect(await ask('select n from kept')).toEqual([{ n: 1 }])
+  })
+
+  test('the next daemon adopts the server of one that was killed', async () => {
+    await make().start()
+    const pid = await postmaster()
+    const next = make()
+    await next.start()
+    expect(await postmaster()).toBe(pid)
+    await next.stop()
+    expect(await isDead(pid)).toBe(true)
+  })
+
+  test('a server that died is started again with everything that was committed', async () => {
+    const postgres = make()
+    await postgres.start()
+    await killHard()
+    await Promise.all([postgres.ensureRunning(), postgres.ensureRunning()])
+    expect(await ask('select n from kept')).toEqual([{ n: 1 }])
+  })
+
+  test('a recycled pid in its lock files does not keep it from starting', async () => {
+    const first = make()
+    await first.start()
+    await killHard()
+    // As if the kernel had given the dead server's number to somebody of our user: to us.
+    for (const file of [join(paths.dataDir, 'cluster', 'postmaster.pid'), socketLock()]) {
+      const lines = (await readFile(file, 'utf8')).split('\n')
+      await writeFile(file, [String(process.pid), ...lines.slice(1)].join('\n'))
+    }
+    const next = make()
+    await next.start()
+    expect(await ask('select 1 as one')).toEqual([{ one: 1 }])
+  })
+
+  test('without its socket it is started anew, not left unreachable', async () => {
+    const postgres = make()
+    await postgres.start()
+    const pid = await postmaster()
+    await rm(paths.pgSocketDir, { recursive: true })
+    const next = make()
+    await next.start()
+    expect(await isDead(pid)).toBe(true)
+    expect(await ask('select 1 as one')).toEqual([{ one: 1 }])
+  })
+
+  test('a socket directory that others may enter is narrowed, one of another kind refused', async () => {
+    await mkdir(paths.pgSocketDir, { recursive: true })
+    await chmod(paths.pgSocketDir, 0o777)
+    await make().start()
+    expect((await stat(paths.pgSocketDir)).mode & 0o777).toBe(0o700)
+    await started[0]?.stop()
+    await rm(paths.pgSocketDir, { recursive: true })
+    await writeFile(paths.pgSocketDir, '')
+    await expect(make().start()).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
+    await rm(paths.pgSocketDir)
+  })
+
+  test('the server knows no secret of ours', async () => {
+    process.env.DATABASE_URL = 'postgresql://u:topsecret@h/db'
+    try {
+      await make().start()
+      const environment = await readFile(`/proc/${await postmaster()}/environ`, 'utf8')
+      expect(environment).not.toMatch(/topsecret/)
+    } finally {
+      delete process.env.DATABASE_URL
+    }
+  })
 })
 
 test('a stop without a start, and a start that fails, leave nothing', async () => {
@@ -139,73 +228,6 @@ test('a stop without a start, and a start that fails, leave nothing', async () =
   const broken = make({ binaries: home })
   await expect(broken.start()).rejects.toThrow()
   await broken.stop()
-})
-
-test('a stop in the middle of a start leaves nothing running', async () => {
-  await installed()
-  const postgres = make()
-  const starting = postgres.start().catch((error: unknown) => error)
-  await until('it is being started', () => stat(paths.pgSocketDir).catch(() => undefined))
-  await postgres.stop()
-  await starting
-  const pid = await postmaster().catch(() => undefined)
-  expect(pid === undefined || (await isDead(pid))).toBe(true)
-  await expect(ask('select 1')).rejects.toThrow(/ENOENT|ECONNREFUSED/)
-})
-
-test('whoever stops waiting for a start does not stop the start', async () => {
-  await installed()
-  const postgres = make()
-  await postgres.ensureRunning(AbortSignal.timeout(1))
-  await postgres.ensureRunning()
-  expect(await ask('select n from kept')).toEqual([{ n: 1 }])
-})
-
-test('the next daemon adopts the server of one that was killed', async () => {
-  await installed()
-  await make().start()
-  const pid = await postmaster()
-  const next = make()
-  await next.start()
-  expect(await postmaster()).toBe(pid)
-  await next.stop()
-  expect(await isDead(pid)).toBe(true)
-})
-
-test('a server that died is started again with everything that was committed', async () => {
-  await installed()
-  const postgres = make()
-  await postgres.start()
-  await killHard()
-  await Promise.all([postgres.ensureRunning(), postgres.ensureRunning()])
-  expect(await ask('select n from kept')).toEqual([{ n: 1 }])
-})
-
-test('a recycled pid in its lock files does not keep it from starting', async () => {
-  await installed()
-  const first = make()
-  await first.start()
-  await killHard()
-  // As if the kernel had given the dead server's number to somebody of our user: to us.
-  for (const file of [join(paths.dataDir, 'cluster', 'postmaster.pid'), socketLock()]) {
-    const lines = (await readFile(file, 'utf8')).split('\n')
-    await writeFile(file, [String(process.pid), ...lines.slice(1)].join('\n'))
-  }
-  const next = make()
-  await next.start()
-  expect(await ask('select 1 as one')).toEqual([{ one: 1 }])
-})
-
-test('without its socket it is started anew, not left unreachable', async () => {
-  await installed()
-  const postgres = make()
-  await postgres.start()
-  const pid = await postmaster()
-  await rm(paths.pgSocketDir, { recursive: true })
-  const next = make()
-  await next.start()
-  expect(await isDead(pid)).toBe(true)
-  expect(await ask('select 1 as one')).toEqual([{ one: 1 }])
 })
 
 test('an initdb that was killed half way is not taken for a cluster', async () => {
@@ -226,17 +248,6 @@ test('another major version is refused and left alone', async () => {
     remedy: expect.stringMatching(/db dump/),
   })
   expect(await readdir(cluster)).toEqual(['PG_VERSION'])
-})
-
-test('a socket directory that others may enter is narrowed, one of another kind refused', async () => {
-  await installed()
-  await mkdir(paths.pgSocketDir, { recursive: true, mode: 0o777 })
-  await make().start()
-  expect((await stat(paths.pgSocketDir)).mode & 0o777).toBe(0o700)
-  await started[0]?.stop()
-  await rm(paths.pgSocketDir, { recursive: true })
-  await writeFile(paths.pgSocketDir, '')
-  await expect(make().start()).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
 })
 
 test('a home whose path is too long for a socket works through the short directory', async () => {
@@ -280,18 +291,6 @@ test('the programs run although the package was removed, and a new version repla
   expect(
     await ask(`select 'ä' ~ '^\\w$' as ok, now() at time zone 'Asia/Tokyo' is not null as zone`),
   ).toEqual([{ ok: true, zone: true }])
-})
-
-test('the server knows no secret of ours', async () => {
-  await installed()
-  process.env.DATABASE_URL = 'postgresql://u:topsecret@h/db'
-  try {
-    await make().start()
-    const environment = await readFile(`/proc/${await postmaster()}/environ`, 'utf8')
-    expect(environment).not.toMatch(/topsecret/)
-  } finally {
-    delete process.env.DATABASE_URL
-  }
 })
 
 describe.runIf(process.getuid?.() === 0 && process.platform === 'linux')('as root', () => {

@@ -1,3 +1,5 @@
+import fs from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
 import { silentLogger } from '../../../daemon/logger.ts'
 import { Worktrees } from '../../../daemon/worktrees/worktrees.ts'
 
@@ -16,9 +18,23 @@ interface Order {
   readonly remove: readonly string[]
   readonly spares: boolean
   readonly waits: boolean
+  /** Dies just before the nth change of a file or directory; 0: lives. */
+  readonly dieAtFileStep: number
 }
 
 const order: Order = JSON.parse(process.argv[2] ?? '{}')
+let steps = 0
+for (const name of ['rename', 'writeFile', 'mkdir', 'mkdtemp', 'rm', 'rmdir', 'open', 'symlink'] as const) {
+  const real: unknown = fs[name]
+  if (typeof real !== 'function') continue
+  Reflect.set(fs, name, (...args: unknown[]) => {
+    steps += 1
+    if (steps === order.dieAtFileStep) process.kill(process.pid, 'SIGKILL')
+    return Reflect.apply(real, fs, args)
+  })
+}
+syncBuiltinESMExports()
+
 const engine = new Worktrees({
   parentDir: order.parentDir,
   stateDir: order.stateDir,

@@ -12,6 +12,7 @@ export interface EngineOrder {
   readonly path?: string
   readonly spares?: boolean
   readonly waits?: boolean
+  readonly dieAtFileStep?: number
 }
 
 export function compileEngine(): Promise<CompiledProgram> {
@@ -30,6 +31,7 @@ export function engineProcess(program: CompiledProgram, space: Workspace, order:
     remove: [],
     spares: false,
     waits: false,
+    dieAtFileStep: 0,
     ...order,
   }
   return new Program(process.execPath, [program.file, JSON.stringify(full)])

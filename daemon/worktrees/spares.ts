@@ -1,0 +1,258 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, readFile, rename, rmdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { messageOf } from '../errors.ts'
+import { delay } from '../lifecycle/delay.ts'
+import { freeBytes } from './disk.ts'
+import type { Engine } from './engine.ts'
+import { checkOut } from './git/check-out.ts'
+import { checkoutSettings } from './git/checkout-settings.ts'
+import { findAdminDir, register, replaceFile, unregister } from './git/registration.ts'
+import { openRepository, type Repository } from './git/repository.ts'
+import { lstatOrNull } from './lstat-or-null.ts'
+import { markerText } from './marker.ts'
+import { save } from './salvage/save.ts'
+import type { SpareRecord } from './spare-record.ts'
+
+/** Clones that have a spare at a time; the least recently used one loses its. */
+const MAX_SPARES = 4
+/** A clone without jobs for so long needs none, ms. */
+const FORGET_AFTER_MS = 7 * 24 * 3600_000
+/** Jobs come in bursts: making a spare waits until this one's agent has begun, ms. */
+const QUIET_MS = 2_000
+/** An index is trusted without reading files only when it is younger than they are by a second, ms. */
+const INDEX_AGE_MS = 1_100
+
+/** What a job's worktree will be; `sha` is where its branch begins. */
+export interface Wanted {
+  readonly path: string
+  readonly branch: string
+  readonly lockReason: string
+}
+
+/**
+ * Spare worktrees, one for each clone with recent jobs, so that a job waits for a rename instead of a checkout.
+ * Made in the background at low priority; bounded in number and by free disk space; locked with a reason that
+ * explains them. Without one, or when anything about it is odd, the job gets a plain worktree.
+ */
+export class Spares {
+  readonly #engine: Engine
+  readonly #enabled: boolean
+  /** Those that somebody is taking, updating or discarding. */
+  readonly #busy = new Set<string>()
+  /** Clones that want one, by common directory, with the commit. */
+  readonly #wanted = new Map<string, { readonly repoRoot: string; readonly sha: string }>()
+  readonly #discarding = new Set<Promise<void>>()
+  #wake = (): void => undefined
+
+  constructor(engine: Engine, enabled: boolean) {
+    this.#engine = engine
+    this.#enabled = enabled
+  }
+
+  /**
+   * The clone's spare, brought to `sha`; null when there is none that fits. Whoever gets it must `handOver` or
+   * `discard` it.
+   */
+  async reserve(repository: Repository, sha: string, signal: AbortSignal): Promise<SpareRecord | null> {
+    if (!this.#enabled) return null
+    const spares = await this.#engine.records.spares()
+    const spare = spares.find(
+      ({ commonDir, phase, name }) =>
+        commonDir === repository.commonDir && phase === 'ready' && !this.#busy.has(name),
+    )
+    if (spare === undefined) return null
+    this.#busy.add(spare.name)
+    try {
+      const fits = (await checkoutSettings(repository)) === spare.settings && (await this.#isIntact(spare))
+      if (!fits) throw new Error('it does not fit any more')
+      if (spare.sha === sha) return spare
+      await this.#engine.git.run(
+        { dir: spare.path, signal, config: repository.settings, deadlineMs: 600_000 },
+        'checkout',
+        '--quiet',
+        '--detach',
+        '--no-recurse-submodules',
+        sha,
+      )
+      const moved: SpareRecord = { ...spare, sha }
+      await this.#engine.records.putSpare(moved)
+      return moved
+    } catch (error) {
+      this.#engine.logger.info({ spare: spare.path, why: messageOf(error) }, 'a spare worktree is not used')
+      void this.discard(spare)
+      return null
+    }
+  }
+
+  /** Makes a reserved spare the job's worktree. The caller holds the clone's lock, and the branch exists. */
+  async handOver(spare: SpareRecord, wanted: Wanted): Promise<void> {
+    const admin = await findAdminDir(spare.commonDir, spare.path)
+    if (admin === null) throw new Error(`the clone does not know the spare worktree ${spare.path}`)
+    await rename(spare.path, wanted.path)
+    await replaceFile(join(admin, 'gitdir'), `${join(wanted.path, '.git')}\n`)
+    await replaceFile(join(admin, 'HEAD'), `ref: refs/heads/${wanted.branch}\n`)
+    await replaceFile(join(admin, 'locked'), `${wanted.lockReason}\n`)
+    await this.#engine.records.forgetSpare(spare.name)
+    this.#busy.delete(spare.name)
+  }
+
+  /** A job was created here: the clone wants a spare at this commit for the next one. */
+  want(repository: Repository, sha: string): void {
+    if (!this.#enabled) return
+    this.#wanted.set(repository.commonDir, { repoRoot: repository.root, sha })
+    this.#wake()
+  }
+
+  /** Discards what does not belong, then makes spares as they are wanted. Runs until the engine stops. */
+  async run(): Promise<void> {
+    const { stopping } = this.#engine
+    await this.#clear()
+    while (!stopping.aborted) {
+      if (this.#wanted.size === 0) await this.#nextWish()
+      await delay(QUIET_MS, stopping)
+      for (const [commonDir, { repoRoot, sha }] of this.#wanted) {
+        if (stopping.aborted) return
+        this.#wanted.delete(commonDir)
+        await this.#make(commonDir, repoRoot, sha).catch((error: unknown) => {
+          if (stopping.aborted) return
+          this.#engine.logger.info({ clone: repoRoot, why: messageOf(error) }, 'no spare worktree was made')
+        })
+      }
+    }
+  }
+
+  /** Resolves when nothing is being discarded. */
+  async settled(): Promise<void> {
+    while (this.#discarding.size > 0) await Promise.all(this.#discarding)
+  }
+
+  /** Removes a spare, never throws; what somebody put into it is saved first, like a job's work. */
+  discard(spare: SpareRecord): Promise<void> {
+    const work = this.#discard(spare).finally(() => this.#discarding.delete(work))
+    this.#discarding.add(work)
+    return work
+  }
+
+  async #discard(spare: SpareRecord): Promise<void> {
+    const { records, trash, lock, stopping, logger } = this.#engine
+    this.#busy.add(spare.name)
+    try {
+      const subject = {
+        ...spare,
+        jobId: `spare-${spare.name}`,
+        branch: '',
+        baseSha: spare.sha,
+        createdAt: spare.wantedAt,
+      }
+      const isThere = (await lstatOrNull(spare.path)) !== null
+      const saved = isThere && spare.phase === 'ready' ? await save(this.#engine, subject) : null
+      if (saved?.keptBecause) throw new Error(saved.keptBecause)
+      if (saved?.ref)
+        logger.warn({ spare: spare.path, ref: saved.ref }, 'a spare worktree held work, which is saved')
+      const place = await trash.move(spare.path)
+      const repository = await openRepository(this.#engine.git, spare.repoRoot, stopping).catch(() => null)
+      // A clone that is gone has no registration to end.
+      if (repository !== null) {
+        await lock.run(repository.commonDir, stopping, () => unregister(repository, spare.path))
+      }
+      await records.forgetSpare(spare.name)
+      if (place !== null) void trash.delete(place, stopping)
+    } catch (error) {
+      if (!stopping.aborted)
+        logger.warn({ spare: spare.path, why: messageOf(error) }, 'a spare worktree stays')
+    } finally {
+      this.#busy.delete(spare.name)
+    }
+  }
+
+  async #make(commonDir: string, repoRoot: string, sha: string): Promise<void> {
+    const { records, layout, git, lock, stopping, disk, now } = this.#engine
+    const wantedAt = now().toISOString()
+    const spares = await records.spares()
+    const there = spares.find((spare) => spare.commonDir === commonDir)
+    if (there !== undefined) return records.putSpare({ ...there, wantedAt })
+    await this.#makeRoom(spares)
+    const repository = await openRepository(git, repoRoot, stopping)
+    const directory = await layout.spares()
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+    const name = `spare-${randomBytes(6).toString('hex')}`
+    const spare: SpareRecord = {
+      name,
+      phase: 'making',
+      repoRoot,
+      commonDir,
+      path: join(directory, name),
+      sha,
+      settings: await checkoutSettings(repository),
+      bytes: null,
+      wantedAt,
+    }
+    await records.putSpare(spare)
+    try {
+      const lockReason = markerText({ instanceId: this.#engine.instanceId, kind: 'spare', id: name })
+      await lock.run(commonDir, stopping, () =>
+        register(git, repository, { path: spare.path, sha, branch: null, lockReason }, stopping),
+      )
+      await checkOut(git, repository, spare.path, { signal: stopping, low: true })
+      await delay(INDEX_AGE_MS, stopping)
+      const refresh = {
+        dir: spare.path,
+        signal: stopping,
+        config: repository.settings,
+        low: true,
+        expect: [0, 1],
+      }
+      await git.run(refresh, 'update-index', '-q', '--refresh')
+      const bytes = await disk.usedBytes(spare.path, stopping)
+      await records.putSpare({ ...spare, phase: 'ready', bytes })
+    } catch (error) {
+      if (!stopping.aborted) await this.discard(spare)
+      throw error
+    }
+  }
+
+  /** Throws when the disk has no room; otherwise takes a spare from the clone that had no job for the longest time. */
+  async #makeRoom(spares: readonly SpareRecord[]): Promise<void> {
+    const largest = Math.max(0, ...spares.map(({ bytes }) => bytes ?? 0))
+    const free = await freeBytes(this.#engine.layout.parent)
+    // Spares come last: a job needs its own room above the floor.
+    if (free < 2 * (this.#engine.minFreeDiskBytes + largest)) throw new Error('the disk has too little room')
+    const oldestFirst = [...spares].sort((a, b) => a.wantedAt.localeCompare(b.wantedAt))
+    for (const spare of oldestFirst.slice(0, Math.max(0, spares.length + 1 - MAX_SPARES))) {
+      if (!this.#busy.has(spare.name)) await this.discard(spare)
+    }
+  }
+
+  /** At start: cut-off and unused ones go, and all of them when spares are switched off. */
+  async #clear(): Promise<void> {
+    const now = this.#engine.now().getTime()
+    for (const spare of await this.#engine.records.spares()) {
+      if (this.#engine.stopping.aborted) return
+      const isOld = now - Date.parse(spare.wantedAt) > FORGET_AFTER_MS
+      const stays = this.#enabled && !isOld && spare.phase === 'ready' && (await this.#isIntact(spare))
+      if (!stays && !this.#busy.has(spare.name)) await this.discard(spare)
+    }
+    await rmdir(await this.#engine.layout.spares()).catch(() => undefined)
+  }
+
+  async #isIntact(spare: SpareRecord): Promise<boolean> {
+    const admin = await findAdminDir(spare.commonDir, spare.path)
+    if (admin === null || (await lstatOrNull(join(spare.path, '.git'))) === null) return false
+    const head = await readFile(join(admin, 'HEAD'), 'utf8').catch(() => '')
+    return head.trim() === spare.sha
+  }
+
+  #nextWish(): Promise<void> {
+    const { stopping } = this.#engine
+    return new Promise((resolve) => {
+      const done = () => {
+        stopping.removeEventListener('abort', done)
+        resolve()
+      }
+      this.#wake = done
+      stopping.addEventListener('abort', done, { once: true })
+      if (stopping.aborted || this.#wanted.size > 0) done()
+    })
+  }
+}

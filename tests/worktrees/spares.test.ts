@@ -1,0 +1,129 @@
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Worktrees } from '../../daemon/worktrees/worktrees.ts'
+import { until } from './support/until.ts'
+import { Workspace } from './support/workspace.ts'
+
+let space: Workspace
+let engine: Worktrees
+beforeEach(async () => {
+  space = await Workspace.open()
+  await space.makeClone()
+  engine = space.engine({ spares: true })
+  await engine.start()
+})
+afterEach(() => space.close())
+
+const create = (jobId: string) => engine.create({ jobId, repoRoot: space.clone })
+const spareDirectories = () => readdir(join(space.parent, '.spare')).catch((): string[] => [])
+/** The path of the one spare, once it is ready. */
+const spareReady = () =>
+  until(async () => {
+    const directory = join(space.state, 'worktrees/spares')
+    for (const name of await readdir(directory).catch(() => [])) {
+      const record = JSON.parse(await readFile(join(directory, name), 'utf8').catch(() => '{}'))
+      if (record.phase === 'ready') return join(space.parent, '.spare', record.name)
+    }
+    return null
+  })
+
+test('the second job takes the spare of the first: same inode, right branch, clean', async () => {
+  await create('job-first')
+  const spare = await spareReady()
+  const { ino } = await stat(join(spare, 'README.md'))
+  const list = await space.git(space.clone, 'worktree', 'list', '--porcelain')
+  expect(list).toMatch(/locked scrum4me inst=test-instance spare=spare-[0-9a-f]+ \(kept ready/)
+  const made = await create('job-second')
+  expect(existsSync(spare)).toBe(false)
+  expect((await stat(join(made.path, 'README.md'))).ino).toBe(ino)
+  expect(await space.git(made.path, 'symbolic-ref', '--short', 'HEAD')).toBe(made.branch)
+  expect(await space.git(made.path, 'status', '--porcelain')).toBe('')
+  const after = await space.git(space.clone, 'worktree', 'list', '--porcelain')
+  expect(after).toContain('locked scrum4me inst=test-instance job=job-second')
+  await writeFile(join(made.path, 'work.txt'), 'work')
+  expect(await engine.remove({ jobId: 'job-second', branch: 'delete' })).toMatchObject({
+    outcome: 'removed',
+    salvageRef: 'refs/scrum4me/salvage/job-second/1',
+  })
+})
+
+test('origin moved on since: the spare is brought there', async () => {
+  await create('job-first')
+  const spare = await spareReady()
+  const news = await space.pushFromElsewhere('main', 'src/a.txt', 'news\n')
+  const made = await create('job-second')
+  expect(made).toMatchObject({ baseSha: news, baseFetched: true })
+  expect(existsSync(spare)).toBe(false)
+  expect(await readFile(join(made.path, 'src/a.txt'), 'utf8')).toBe('news\n')
+  expect(await space.git(made.path, 'status', '--porcelain')).toBe('')
+})
+
+test('many jobs at once: one takes the spare, the others a plain worktree', async () => {
+  await create('job-first')
+  await spareReady()
+  const made = await Promise.all(['job-a', 'job-b', 'job-c'].map(create))
+  for (const { path, branch } of made) {
+    expect(await space.git(path, 'symbolic-ref', '--short', 'HEAD')).toBe(branch)
+    expect(await space.git(path, 'status', '--porcelain')).toBe('')
+  }
+})
+
+test('settings that change what a checkout looks like make a spare unfit', async () => {
+  await create('job-first')
+  const spare = await spareReady()
+  await space.git(space.clone, 'config', 'core.eol', 'crlf')
+  await space.pushFromElsewhere('main', '.gitattributes', '* text=auto\n')
+  const made = await create('job-second')
+  expect(await readFile(join(made.path, 'README.md'), 'utf8')).toBe('hello\r\n')
+  await until(async () => !existsSync(spare))
+})
+
+test('a spare outlives a restart, and work that somebody put into it is saved when it goes', async () => {
+  await create('job-first')
+  const spare = await spareReady()
+  await engine.stop()
+  engine = space.engine({ spares: true })
+  await engine.start()
+  await create('job-second')
+  expect(existsSync(spare)).toBe(false)
+  const another = await spareReady()
+  await writeFile(join(another, 'odd.txt'), 'somebody worked here')
+  await engine.stop()
+  engine = space.engine({ spares: false })
+  await engine.start()
+  await until(async () => (await spareDirectories()).length === 0)
+  await until(async () => !(await space.git(space.clone, 'worktree', 'list')).includes('.spare'))
+  const [saved] = await engine.saved()
+  expect(await space.git(space.clone, 'show', `${saved?.ref}:odd.txt`)).toBe('somebody worked here')
+})
+
+test('no room, no spare; and switched off, none', async () => {
+  await engine.stop()
+  for (const options of [{ spares: false }, { spares: true, minFreeDiskBytes: 2 ** 30 }]) {
+    const quick = space.engine(options)
+    await quick.start()
+    await quick.create({ jobId: `job-${options.spares}`, repoRoot: space.clone }).catch(() => undefined)
+    await quick.stop()
+  }
+  expect(await spareDirectories()).toEqual([])
+})
+
+test('the spare is not in the way: not listed, not reconciled, pruned by nobody', async () => {
+  await create('job-first')
+  const spare = await spareReady()
+  expect((await engine.list()).map(({ jobId }) => jobId)).toEqual(['job-first'])
+  await engine.reconcile(
+    async (ids) => {
+      expect(ids).toEqual(['job-first'])
+      return new Map()
+    },
+    [space.clone],
+  )
+  await space.git(space.clone, 'worktree', 'prune', '--expire=now')
+  await space.git(space.clone, 'gc', '--quiet', '--prune=now')
+  expect(existsSync(join(spare, 'README.md'))).toBe(true)
+  await mkdir(join(space.clone, 'anything'))
+  expect(await space.git(space.clone, 'status', '--porcelain')).toBe('')
+})
