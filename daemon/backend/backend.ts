@@ -46,6 +46,8 @@ export class Backend implements Service {
   #problem: DaemonError | null = null
   #loop: Promise<void> | null = null
   #everUp = false
+  /** Times it was lost again without a write that went through in between. */
+  #relapses = 0
 
   constructor(steps: BackendSteps, logger: Logger) {
     this.#steps = steps
@@ -105,9 +107,15 @@ export class Backend implements Service {
   /** A statement did not reach the database. */
   lost(error: unknown): void {
     if (this.#state !== 'up') return
+    this.#relapses += 1
     this.#logger.warn({ err: messageOf(error) }, 'the database does not answer')
     this.#become('connecting', unreachable(error))
     this.#ensureLoop()
+  }
+
+  /** A heartbeat was taken: the database not only answers, it can be written. */
+  proven(): void {
+    this.#relapses = 0
   }
 
   /** The heartbeat read that the token does not count any more. */
@@ -127,6 +135,10 @@ export class Backend implements Service {
   }
 
   async #run(): Promise<void> {
+    // One that answers and refuses every write (a standby) must not be tried without end or pause.
+    if (this.#relapses > 1) {
+      await delay(RETRY_BASE_MS + backoff(this.#relapses, RETRY_BASE_MS, RETRY_CAP_MS), this.#abort.signal)
+    }
     for (let attempt = 0; !this.#abort.signal.aborted; attempt += 1) {
       try {
         await this.#steps.reach()

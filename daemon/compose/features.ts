@@ -35,7 +35,7 @@ export function composeFeatures(
     for (const warning of warnings) log('config').warn({}, warning)
   })
   const book = new ClaimBook(new RecordStore(join(stateDir, 'claims'), parseClaimRecord, { durable: true }))
-  const sessions = new SessionRegistry()
+  const sessions = new SessionRegistry({ forgetAfterMs: (config.sessionGraceSeconds + 60) * 1000 })
   const worktrees = new Worktrees({
     parentDir: config.worktreeDir,
     ...{ instanceId, stateDir, env },
@@ -73,9 +73,10 @@ export function composeFeatures(
     begin() {
       const snapshot = dispatch.beats.snapshot()
       return {
-        held: Array.from(snapshot.claims.values(), ({ identity: { jobId, claimedAt } }) => ({
+        held: Array.from(snapshot.claims.values(), ({ identity: { jobId, claimedAt, tokenId } }) => ({
           jobId,
           claimedAt,
+          tokenId,
         })),
         async apply(answer) {
           await dispatch.beats.apply(snapshot, answer)
@@ -84,6 +85,7 @@ export function composeFeatures(
       }
     },
     lost: (error) => backend.lost(error),
+    proven: () => backend.proven(),
     refused: (reason) => backend.refused(reason),
     logger: log('presence'),
   })

@@ -92,7 +92,7 @@ export class Beats {
     if (caller === null || snapshot.claimInFlight || snapshot.claimsBegun !== this.#loop.claimsBegun) return
     for (const stray of answer.strays) {
       if (book.get(stray.jobId)?.identity.claimedAt === stray.claimedAt) continue
-      await release(sql, { ...stray, tokenId: caller.tokenId, instanceId })
+      await release(sql, { ...stray, instanceId })
       logger.info({ job: stray.jobId }, 'released a claim that a crash had left behind')
     }
   }

@@ -63,9 +63,7 @@ export class ClaimLoop {
   nudge(): void {
     this.#nudged = true
     if (this.#stopped) return
-    this.#running ??= this.#run().finally(() => {
-      this.#running = null
-    })
+    this.#running ??= this.#run()
   }
 
   /** Resolves when no pass runs any more; none begins after. */
@@ -87,6 +85,8 @@ export class ClaimLoop {
         this.#passSince = null
       }
     }
+    // In the same turn as the last look at `#nudged`: a nudge in between would start nothing.
+    this.#running = null
   }
 
   async #pass(): Promise<void> {
@@ -94,11 +94,13 @@ export class ClaimLoop {
     if (caller === null || caller.isDemo) return
     const emptyFor = new Set<string>()
     const rootsOf = await this.#ports.roots.snapshot()
+    const resting = new Set(this.#backoff.resting())
+    const here = this.#ports.book.inState('undelivered', 'held').filter((claim) => !resting.has(claim.identity.jobId))
     for (const waiter of this.#queue.all()) {
       if (this.#stopped) return
       if (waiter.settled || waiter.assigned || this.#isPreparingFor(waiter)) continue
       const roots = rootsOf(waiter.session.hello?.repoRoots)
-      if (await this.#giveClaimFromHere(waiter)) continue
+      if (await this.#giveClaimFromHere(waiter, here)) continue
       if (this.#paused) continue
       const products = [...roots.keys()]
         .filter((product) => waiter.productId === null || waiter.productId === product)
@@ -115,8 +117,8 @@ export class ClaimLoop {
     return this.#ports.book.inState('preparing').some((claim) => isOwner(claim, waiter.session))
   }
 
-  async #giveClaimFromHere(waiter: Waiter): Promise<boolean> {
-    for (const claim of this.#ports.book.inState('undelivered', 'held')) {
+  async #giveClaimFromHere(waiter: Waiter, here: readonly ClaimRecord[]): Promise<boolean> {
+    for (const claim of here) {
       if (
         waiter.productId !== null &&
         waiter.productId !== claim.productId &&
@@ -158,11 +160,7 @@ export class ClaimLoop {
         instanceId,
         leaseSeconds: settings.leaseSeconds,
         products,
-        // A late report that waits on disk goes first: claiming its job here would make it worthless.
-        exclude: [
-          ...this.#backoff.resting(),
-          ...this.#ports.book.inState('reporting').map((claim) => claim.identity.jobId),
-        ],
+        exclude: [...this.#backoff.resting(), ...this.#stillHere()],
         markers: this.#ports.markers(),
       })
       if (claimed === null) return false
@@ -175,16 +173,31 @@ export class ClaimLoop {
     }
   }
 
+  /**
+   * Jobs that are free in the database and not yet over here: a report that waits on disk would become
+   * worthless, and the session of a lost claim has not been told and may still stand in its worktree.
+   */
+  #stillHere(): string[] {
+    return this.#ports.book
+      .all()
+      .filter((claim) => claim.state !== 'released' && claim.state !== 'reported')
+      .map((claim) => claim.identity.jobId)
+  }
+
   async #isDiskLow(): Promise<boolean> {
     const floor = this.#ports.settings.minFreeDiskBytes
-    return floor > 0 && (await this.#ports.worktrees.freeDiskBytes()) < floor
+    if (floor <= 0) return false
+    // A directory that cannot even be asked is told to whoever gets a job for it.
+    const free = await this.#ports.worktrees.freeDiskBytes().catch(() => Number.POSITIVE_INFINITY)
+    return free < floor
   }
 
   /** Says why nothing comes, where a job waits that cannot be taken here (contract 4, Which). */
   async #complain(userId: string, rootsOf: RootsOf): Promise<void> {
     const waiting = this.#queue.all().filter((waiter) => !waiter.settled && !waiter.assigned)
     if (waiting.length === 0) return
-    const candidates = await queuedProducts(this.#ports.sql, userId, this.#backoff.resting())
+    const exclude = [...this.#backoff.resting(), ...this.#stillHere()]
+    const candidates = await queuedProducts(this.#ports.sql, userId, exclude, this.#ports.markers())
     if (candidates.length === 0) return
     const diskLow = await this.#isDiskLow()
     for (const waiter of waiting) {

@@ -13,6 +13,9 @@ import { Sweeper } from './sweeper.ts'
 import { Waits } from './wait.ts'
 import { WaitQueue } from './waiter.ts'
 
+/** Answers whose fate may still matter: two seconds' worth, with room. */
+const MAX_ANSWERS = 4096
+
 /** Tells a session something at once, as an MCP log message. */
 export type SessionNotice = (sessionKey: string, text: string) => void
 
@@ -30,6 +33,9 @@ export class Dispatch implements Service {
   readonly #preparer: Preparer
   readonly #sweeper: Sweeper
   readonly #notice: SessionNotice
+  /** The last answer by job. */
+  readonly #answers = new Map<string, number>()
+  #lastAnswer = 0
 
   constructor(ports: DispatchPorts, notice: SessionNotice) {
     this.#ports = ports
@@ -39,18 +45,19 @@ export class Dispatch implements Service {
     this.#preparer.onFree(() => this.loop.nudge())
     this.#sweeper = new Sweeper(ports, () => this.loop.nudge())
     const told = (claim: ClaimRecord) => void this.#sweeper.told(claim)
-    this.delivery = new ReportDelivery(ports)
-    this.waits = new Waits(ports, this.queue, this.loop, told)
-    this.reports = new Reports(ports, this.delivery, told)
-    this.beats = new Beats(ports, this.loop, (claim) => {
+    const lost = (claim: ClaimRecord) => {
       if (claim.owner === null || !claim.delivered) return
       const why =
         claim.lost === 'cancelled' ? 'was cancelled in Scrum4Me' : 'is no longer held by this session'
       notice(
         claim.owner.key,
-        `Job ${claim.identity.jobId} ${why}. Stop working on it; its worktree is saved before it is removed.`,
+        `Job ${claim.identity.jobId} ${why}. Stop working on it; its work is saved before its worktree is removed.`,
       )
-    })
+    }
+    this.beats = new Beats(ports, this.loop, lost)
+    this.delivery = new ReportDelivery(ports, lost)
+    this.waits = new Waits(ports, this.queue, this.loop, told)
+    this.reports = new Reports(ports, this.delivery, told)
   }
 
   async start(): Promise<void> {
@@ -58,7 +65,8 @@ export class Dispatch implements Service {
     for (const claim of book.all()) {
       if (claim.owner !== null) sessions.restore(claim.owner)
       // A crash in the middle of preparing: whoever asks next gets it, else it is released.
-      if (claim.state === 'preparing') await book.change(claim, { state: 'undelivered' })
+      // A disk that takes no note is no reason not to start.
+      if (claim.state === 'preparing') await book.change(claim, { state: 'undelivered' }).catch(() => undefined)
     }
     await this.#sweeper.start()
   }
@@ -67,6 +75,18 @@ export class Dispatch implements Service {
     await this.loop.stop()
     await this.#preparer.stop()
     await this.#sweeper.stop()
+  }
+
+  /** An answer with this job leaves now; the number tells it from earlier and later ones. */
+  answered(jobId: string): number {
+    this.#lastAnswer += 1
+    this.#answers.delete(jobId)
+    this.#answers.set(jobId, this.#lastAnswer)
+    for (const oldest of this.#answers.keys()) {
+      if (this.#answers.size <= MAX_ANSWERS) break
+      this.#answers.delete(oldest)
+    }
+    return this.#lastAnswer
   }
 
   /** The answer with a job was received: from now on asking again is `resumed`. */
@@ -80,8 +100,15 @@ export class Dispatch implements Service {
    * The answer with a job did not reach its session (contract 4, Undelivered). `unsure`: it may have; then
    * whoever gets the job next is told to look at the worktree first, and the session may still report.
    */
-  async undelivered(session: Session, jobId: string, how: 'not received' | 'unsure'): Promise<void> {
+  async undelivered(
+    session: Session,
+    jobId: string,
+    how: 'not received' | 'unsure',
+    answer: number,
+  ): Promise<void> {
     const { book } = this.#ports
+    // The same session was given the job by a newer answer: the loss of an older one takes nothing away.
+    if (this.#answers.get(jobId) !== answer) return
     await book.exclusive(jobId, async () => {
       const claim = book.get(jobId)
       // Told before, or reported on already: this answer was a repetition and its loss changes nothing.

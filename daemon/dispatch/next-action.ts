@@ -11,7 +11,7 @@ export async function nextAction(
   sql: Sql = ports.sql,
 ): Promise<'wait_for_job_again' | 'queue_empty'> {
   const [queued, roots] = await Promise.all([
-    queuedProducts(sql, userId, []),
+    queuedProducts(sql, userId, [], ports.markers()),
     ports.roots.known(session.hello?.repoRoots ?? {}),
   ])
   return queued.some((product) => roots.has(product.productId)) ? 'wait_for_job_again' : 'queue_empty'

@@ -4,7 +4,7 @@ import type { SessionRegistry } from '../sessions/registry.ts'
 import type { Session } from '../sessions/session.ts'
 
 /** After a drop or a restart a living shim is back within a second; until then nobody inherits. */
-const RECONNECT_MS = 10_000
+export const RECONNECT_MS = 10_000
 
 export function isOwner(claim: ClaimRecord, session: Session): boolean {
   return claim.owner?.key === session.ref.key

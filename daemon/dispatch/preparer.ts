@@ -1,4 +1,6 @@
-import { DaemonError, messageOf, toDaemonError } from '../errors.ts'
+import { messageOf, toDaemonError } from '../errors.ts'
+import { isConnectionFailure } from '../db/database-error.ts'
+import { Limit } from '../lifecycle/limit.ts'
 import { attach } from '../jobs/attach.ts'
 import type { ClaimedJob } from '../jobs/claim.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
@@ -20,6 +22,8 @@ export class Preparer {
   readonly #backoff: JobBackoff
   readonly #running = new Set<Promise<void>>()
   readonly #abort = new AbortController()
+  /** Checkouts at a time, of all clones together. */
+  readonly #creations = new Limit(8)
   #nudge: () => void = () => undefined
 
   constructor(ports: DispatchPorts, queue: WaitQueue, jobBackoff: JobBackoff) {
@@ -94,6 +98,8 @@ export class Preparer {
     waiter.assigned = true
     const { book, logger } = this.#ports
     const { jobId } = claim.identity
+    // Awaited below, in its turn; until then nobody may take its failure for unhandled.
+    stored.catch(() => undefined)
     const work = book
       .exclusive(jobId, async () => {
         await stored
@@ -102,6 +108,15 @@ export class Preparer {
       .catch((error: unknown) => {
         logger.error({ job: jobId, err: messageOf(error) }, 'preparing a claim failed')
         waiter.fail(toDaemonError(error))
+        this.#backoff.failed(jobId)
+        // Whatever went wrong, the claim must not stay where nobody looks for it; memory moves at once.
+        const now = book.get(jobId)
+        if (now?.state === 'preparing' && now.identity.claimedAt === claim.identity.claimedAt) {
+          return book.change(now, { state: 'undelivered' }).then(
+            () => undefined,
+            () => undefined,
+          )
+        }
       })
       .finally(() => {
         this.#running.delete(work)
@@ -113,7 +128,7 @@ export class Preparer {
   }
 
   async #prepare(given: ClaimRecord, waiter: Waiter, isWorked: IsWorked): Promise<void> {
-    const { book, sql, worktrees, logger } = this.#ports
+    const { book, sql, worktrees, authority, logger } = this.#ports
     const claim = book.get(given.identity.jobId)
     if (claim?.identity.claimedAt !== given.identity.claimedAt || claim.state !== 'preparing') return
     if (claim.answer.task === null || claim.answer.story === null) {
@@ -124,25 +139,26 @@ export class Preparer {
     const prepare = await this.#ports.roots.preparation(claim.productId)
     let made: Awaited<ReturnType<typeof worktrees.create>>
     try {
-      made = await worktrees.create({
+      made = await this.#creations.run(() => worktrees.create({
         jobId: claim.identity.jobId,
         repoRoot: claim.repoRoot,
         sshAuthSock: waiter.session.hello?.sshAuthSock ?? null,
         signal: this.#abort.signal,
         ...(prepare === undefined ? {} : { prepare }),
-      })
+      }))
     } catch (error) {
       await this.#failedHere(claim, waiter, error)
       return
     }
     const attached = await attach(sql, claim.identity, made).catch((error: unknown) => {
       logger.warn({ job: claim.identity.jobId, err: messageOf(error) }, 'could not attach the worktree')
+      if (isConnectionFailure(error)) authority.lost(error)
+      else this.#backoff.failed(claim.identity.jobId)
       return null
     })
     if (attached === null) {
-      // The database went away in between: the claim stays here, and the next waiter tries again.
+      // The database went away in between: the claim stays here, its waiter in line, and both are tried again.
       await book.change(claim, { state: 'undelivered' })
-      waiter.fail(unavailable(claim.identity.jobId))
       return
     }
     if (!attached) {
@@ -207,12 +223,4 @@ export class Preparer {
     }
     waiter.fail(problem)
   }
-}
-
-function unavailable(jobId: string): DaemonError {
-  return new DaemonError(
-    'DATABASE_UNAVAILABLE',
-    `The database went away while job ${jobId} was being prepared; the claim is kept here`,
-    'Call wait_for_job again; `scrum4me-daemon status` tells when the database is back.',
-  )
 }

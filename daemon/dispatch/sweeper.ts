@@ -2,11 +2,15 @@ import { messageOf } from '../errors.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
 import { release } from '../jobs/release.ts'
 import type { Service } from '../lifecycle/service.ts'
+import { Limit } from '../lifecycle/limit.ts'
+import { RECONNECT_MS } from './ownership.ts'
 import type { DispatchPorts } from './ports.ts'
 
 const EVERY_MS = 1000
 /** Contract 4: an undelivered claim is given on or released within 15 s; the rest is for the database. */
 const UNDELIVERED_MS = 10_000
+/** A session that makes no call has read the log message by now, or never will. */
+const SILENT_MS = 60_000
 const REMEMBER_REPORTED_MS = 24 * 3600_000
 
 /**
@@ -19,6 +23,7 @@ export class Sweeper implements Service {
   readonly #nudge: () => void
   #timer: NodeJS.Timeout | undefined
   readonly #running = new Set<Promise<void>>()
+  readonly #removals = new Limit(4)
 
   /** @param nudge tells that a claim here may have become another session's to take */
   constructor(ports: DispatchPorts, nudge: () => void) {
@@ -39,6 +44,7 @@ export class Sweeper implements Service {
   async told(claim: ClaimRecord): Promise<void> {
     const { book } = this.#ports
     const noted = book.change(claim, { delivered: false })
+    noted.catch(() => undefined)
     const step = async () => {
       const lost = await noted
       if (lost?.state === 'lost') await this.#cleanUp(lost)
@@ -74,7 +80,8 @@ export class Sweeper implements Service {
       case 'held':
         return this.#goneFor(claim) > this.#ports.settings.graceSeconds * 1000
       case 'lost':
-        return !claim.delivered || this.#goneFor(claim) > 0
+        // A session that is only reconnecting is told first; one that says nothing was told by a log message.
+        return !claim.delivered || this.#goneFor(claim) > RECONNECT_MS || this.#ports.book.ageMs(claim) > SILENT_MS
       case 'reported':
         return Date.now() - Date.parse(claim.since) > REMEMBER_REPORTED_MS
       default:
@@ -109,14 +116,18 @@ export class Sweeper implements Service {
       return
     }
     // Nobody ever saw this job here: its fresh worktree is of no use to anybody.
-    await this.#ports.worktrees.remove({ jobId: claim.identity.jobId, branch: 'delete' })
+    await this.#removals.run(() =>
+      this.#ports.worktrees.remove({ jobId: claim.identity.jobId, branch: 'delete' }),
+    )
     await book.forget(claim)
   }
 
   async #cleanUp(claim: ClaimRecord): Promise<void> {
     const { book, worktrees, logger } = this.#ports
     if (book.get(claim.identity.jobId)?.identity.claimedAt !== claim.identity.claimedAt) return
-    const removed = await worktrees.remove({ jobId: claim.identity.jobId, branch: 'delete' })
+    const removed = await this.#removals.run(() =>
+      worktrees.remove({ jobId: claim.identity.jobId, branch: 'delete' }),
+    )
     logger.info(
       { job: claim.identity.jobId, worktree: removed.outcome, saved: removed.salvageRef },
       'cleaned up after a lost claim',

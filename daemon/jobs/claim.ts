@@ -46,7 +46,8 @@ interface Row {
   product: Record<string, unknown>
 }
 
-const LEFT_ALONE: Record<JobMarker, string> = {
+/** Conditions on `claude_jobs j` for what is somebody else's to take. */
+export const LEFT_ALONE: Record<JobMarker, string> = {
   sprint_run_id: 'and j.sprint_run_id is null',
   runtime: `and (j.runtime is null or j.runtime::text = 'CLAUDE')`,
   required_capability: 'and j.required_capability is null',

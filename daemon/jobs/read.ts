@@ -1,3 +1,4 @@
+import { type JobMarker, LEFT_ALONE } from './claim.ts'
 import type { Sql } from '../db/sql.ts'
 
 export interface JobRow {
@@ -10,6 +11,8 @@ export interface JobRow {
 
 /** One job of the user, or null: missing and another user's look the same. */
 export async function readJob(sql: Sql, userId: string, jobId: string): Promise<JobRow | null> {
+  // No text in PostgreSQL holds a NUL, so no job has such an id.
+  if (jobId.includes('\0')) return null
   const rows = await readJobs(sql, userId, [jobId])
   return rows[0] ?? null
 }
@@ -48,13 +51,15 @@ export async function queuedProducts(
   sql: Sql,
   userId: string,
   exclude: readonly string[],
+  markers: readonly JobMarker[] = [],
 ): Promise<QueuedProduct[]> {
   const { rows } = await sql.query<{ product_id: string; name: string; oldest: string; jobs: string }>({
-    name: 'queued-products',
+    name: `queued-products-${markers.join('-')}`,
     text: `select j.product_id, p.name, (array_agg(j.id order by j.created_at, j.id))[1] as oldest, count(*) as jobs
              from claude_jobs j join products p on p.id = j.product_id
             where j.user_id = $1 and j.status = 'QUEUED' and j.kind::text = 'TASK_IMPLEMENTATION'
               and j.task_id is not null and j.id <> all($2::text[])
+              ${markers.map((marker) => LEFT_ALONE[marker]).join(' ')}
             group by j.product_id, p.name order by min(j.created_at) limit 200`,
     values: [userId, exclude],
   })

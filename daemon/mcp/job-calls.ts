@@ -52,16 +52,20 @@ export function jobCalls(services: JobCallServices, site: CallSite): JobCalls {
 
 /** A cancelled call's answer is dropped by the SDK and never written: that counts as not received, too. */
 function watchDelivery(dispatch: Dispatch, site: CallSite, jobId: string): void {
+  const answer = dispatch.answered(jobId)
+  // Memory has it; that the disk has not is the claim book's fault to report.
+  const failed = () => undefined
   if (site.signal.aborted) {
-    void dispatch.undelivered(site.session, jobId, 'not received')
+    dispatch.undelivered(site.session, jobId, 'not received', answer).catch(failed)
     return
   }
-  void site.answerDelivered().then((outcome) => {
+  const settled = site.answerDelivered().then((outcome) => {
     if (outcome === 'received') return dispatch.delivered(site.session, jobId)
     // A planned end: the claim stays its session's, which is back in a moment.
     if (outcome === 'left open') return
-    return dispatch.undelivered(site.session, jobId, outcome)
+    return dispatch.undelivered(site.session, jobId, outcome, answer)
   })
+  settled.catch(failed)
 }
 
 function timeoutAnswer(

@@ -3,6 +3,8 @@ import { NOW, type Sql } from '../db/sql.ts'
 export interface HeldClaim {
   readonly jobId: string
   readonly claimedAt: string
+  /** The token it was claimed with, which may have been replaced since. */
+  readonly tokenId: string
 }
 
 export interface BeatRequest {
@@ -29,7 +31,9 @@ export interface BeatAnswer {
   readonly tokenValid: boolean
   readonly held: readonly HeldState[]
   /** Jobs claimed under our instance id that we did not name: what a crash left behind. */
-  readonly strays: readonly { jobId: string; claimedAt: string }[]
+  readonly strays: readonly HeldClaim[]
+  /** The database's clock, ms since its epoch: leases are measured by it. */
+  readonly clockMs: number
   /** Some job of the user is QUEUED: the poll behind the notifications. */
   readonly queued: boolean
 }
@@ -43,7 +47,8 @@ export async function beat(sql: Sql, request: BeatRequest): Promise<BeatAnswer> 
     present: boolean
     token_valid: boolean
     held: { job_id: string; status: string | null; ours: boolean; lease_until: string | null }[]
-    strays: { job_id: string; claimed_at: string }[]
+    strays: { job_id: string; claimed_at: string; token_id: string }[]
+    clock: number
     queued: boolean
   }>({
     name: 'beat',
@@ -55,6 +60,7 @@ export async function beat(sql: Sql, request: BeatRequest): Promise<BeatAnswer> 
       request.leaseSeconds,
       request.held.map((claim) => claim.jobId),
       request.held.map((claim) => claim.claimedAt),
+      request.held.map((claim) => claim.tokenId),
     ],
   })
   const row = rows[0]
@@ -63,7 +69,12 @@ export async function beat(sql: Sql, request: BeatRequest): Promise<BeatAnswer> 
     present: row.present,
     tokenValid: row.token_valid,
     queued: row.queued,
-    strays: row.strays.map((stray) => ({ jobId: stray.job_id, claimedAt: stray.claimed_at })),
+    strays: row.strays.map((stray) => ({
+      jobId: stray.job_id,
+      claimedAt: stray.claimed_at,
+      tokenId: stray.token_id,
+    })),
+    clockMs: row.clock,
     held: row.held.map((state) => ({
       jobId: state.job_id,
       status: state.status,
@@ -73,12 +84,12 @@ export async function beat(sql: Sql, request: BeatRequest): Promise<BeatAnswer> 
   }
 }
 
-const IS_OURS = `j.claimed_by_token_id = $2 and j.worker_instance_id = $3 and j.claimed_at = h.claimed_at
+const IS_OURS = `j.claimed_by_token_id = h.token_id and j.worker_instance_id = $3 and j.claimed_at = h.claimed_at
   and j.status in ('CLAIMED', 'RUNNING')`
 
 const STATEMENT = `
 with h as (
-  select * from unnest($5::text[], $6::timestamp(3)[]) as h(id, claimed_at)
+  select * from unnest($5::text[], $6::timestamp(3)[], $7::text[]) as h(id, claimed_at, token_id)
 ), seen as (
   update claude_workers w set last_seen_at = ${NOW}
    where w.id = (select id from claude_workers where user_id = $1 and token_id = $2 and instance_id = $3
@@ -89,15 +100,17 @@ with h as (
   update claude_jobs j set lease_until = ${NOW} + make_interval(secs => $4) from free where j.id = free.id
   returning j.id, j.lease_until
 )
-select exists (select 1 from claude_workers where user_id = $1 and token_id = $2 and instance_id = $3) as present,
+select (extract(epoch from now()) * 1000)::float8 as clock,
+       exists (select 1 from claude_workers where user_id = $1 and token_id = $2 and instance_id = $3) as present,
        exists (select 1 from api_tokens where id = $2 and user_id = $1 and revoked_at is null
                  and (expires_at is null or expires_at > ${NOW})) as token_valid,
        exists (select 1 from claude_jobs where user_id = $1 and status = 'QUEUED') as queued,
        coalesce((select json_agg(json_build_object('job_id', h.id, 'status', j.status, 'ours', coalesce(${IS_OURS}, false),
                           'lease_until', coalesce(r.lease_until, j.lease_until)))
                    from h left join claude_jobs j on j.id = h.id left join renewed r on r.id = h.id), '[]') as held,
-       coalesce((select json_agg(json_build_object('job_id', j.id, 'claimed_at', j.claimed_at::text))
+       coalesce((select json_agg(json_build_object('job_id', j.id, 'claimed_at', j.claimed_at::text,
+                          'token_id', j.claimed_by_token_id))
                    from claude_jobs j
-                  where j.worker_instance_id = $3 and j.claimed_by_token_id = $2
+                  where j.worker_instance_id = $3 and j.user_id = $1 and j.claimed_by_token_id is not null
                     and j.status in ('CLAIMED', 'RUNNING')
                     and not exists (select 1 from h where h.id = j.id and h.claimed_at = j.claimed_at)), '[]') as strays`

@@ -16,6 +16,8 @@ export interface PresenceOptions {
   begin(): { held: readonly HeldClaim[]; apply(answer: BeatAnswer): Promise<void> }
   /** The statement did not reach the database. */
   lost(error: unknown): void
+  /** A beat was written. */
+  proven(): void
   refused(reason: string): void
   readonly logger: Logger
 }
@@ -39,6 +41,8 @@ export class Presence implements Service {
   #lastBeatAt: number | null = null
   #lastBeatMono: number | null = null
   #longestGapMs = 0
+  #next: (() => Promise<void>) | null = null
+  #applying: Promise<void> | null = null
 
   constructor(options: PresenceOptions) {
     this.#options = options
@@ -124,15 +128,36 @@ export class Presence implements Service {
         return
       }
       this.#note()
+      this.#options.proven()
       if (!answer.present) {
         logger.warn({}, 'the worker row was gone; registering again')
         await this.#register(worker)
       }
-      await round.apply(answer)
+      this.#apply(() => round.apply(answer))
     } catch (error) {
       // Locked or slow for two seconds is not away: the next beat tries again.
       if (codeOf(error) === '57014') logger.warn({}, 'a heartbeat was slower than its deadline')
       else this.#options.lost(error)
+    }
+  }
+
+  /**
+   * What a beat brought to light is worked off beside the beats, which wait for nothing; of what piles up
+   * only the newest counts.
+   */
+  #apply(step: () => Promise<void>): void {
+    this.#next = step
+    this.#applying ??= this.#applyAll().finally(() => {
+      this.#applying = null
+    })
+  }
+
+  async #applyAll(): Promise<void> {
+    for (let step = this.#next; step !== null; step = this.#next) {
+      this.#next = null
+      await step().catch((error: unknown) => {
+        this.#options.logger.warn({ err: messageOf(error) }, 'what a heartbeat found could not be dealt with')
+      })
     }
   }
 
