@@ -65,7 +65,10 @@ export async function buildServices(options: DaemonOptions, owner: Owner): Promi
       surfaces.questions.stop()
       await surfaces.host.drain(DRAIN_MS)
       surfaces.endpoint.goodbye(goodbye)
+      // Git and du end first; what waits for them ends with them, and the next start takes it up again.
+      const ended = features.worktreesService.stop()
       await group.stop()
+      await ended
     },
   }
 }

@@ -23,7 +23,7 @@ export type BackendState = 'connecting' | 'incomplete' | 'unauthorized' | 'up'
 /** One try to get from a reachable or unreachable server to an authorized caller. */
 export interface BackendSteps {
   /** Starts the embedded server if it does not run; resolves when the database answers. */
-  reach(): Promise<void>
+  reach(signal: AbortSignal): Promise<void>
   /** Migrates the embedded database, or names what a shared one lacks: then a DaemonError that stops here. */
   checkSchema(): Promise<DaemonError | null>
   /** The user behind the token, or why there is none. */
@@ -141,7 +141,7 @@ export class Backend implements Service {
     }
     for (let attempt = 0; !this.#abort.signal.aborted; attempt += 1) {
       try {
-        await this.#steps.reach()
+        await this.#steps.reach(this.#abort.signal)
         const incomplete = await this.#steps.checkSchema()
         if (incomplete !== null) this.#become('incomplete', incomplete)
         else {

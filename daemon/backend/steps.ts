@@ -24,8 +24,8 @@ export interface StepsOptions {
 export function backendSteps(options: StepsOptions): BackendSteps {
   const { config, pools, embedded, redactor } = options
   return {
-    async reach() {
-      await embedded?.ensureRunning()
+    async reach(signal) {
+      await embedded?.ensureRunning(signal)
       await pools.core.query('select 1')
     },
     async checkSchema() {

@@ -76,7 +76,11 @@ export function composeSurfaces(
       draining: owner.draining,
       endpointFault: () => endpointFault,
       worktreesFault: () => features.worktreesService.fault,
-      fileFaults: () => [...fileFaults, ...features.rootWarnings()],
+      fileFaults: () => [
+        ...fileFaults,
+        ...features.rootWarnings(),
+        ...(book.fault === null ? [] : [`${paths.stateDir}/claims cannot be written: ${book.fault}`]),
+      ],
     })
 
   const questions = new QuestionWatch({

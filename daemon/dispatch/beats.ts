@@ -23,7 +23,7 @@ export class Beats {
   readonly #loop: ClaimLoop
   readonly #lost: (claim: ClaimRecord) => void
   readonly #leases = new Map<string, string>()
-  #lastBeat: number | null = null
+  #lastBeat: { readonly at: number; readonly clock: number } | null = null
   /** Others' leases are left alone until then (monotonic ms): at start and after an outage of our own, one lease. */
   #rescueFrom: number
   #lastRescue = 0
@@ -49,20 +49,25 @@ export class Beats {
   }
 
   async apply(snapshot: BeatSnapshot, answer: BeatAnswer): Promise<void> {
-    this.#noteOutage(snapshot.at)
+    this.#noteOutage(snapshot.at, answer.clockMs)
     await this.#judge(snapshot, answer)
     await this.#releaseStrays(snapshot, answer)
     if (answer.queued) this.#loop.nudge()
     await this.#rescue()
   }
 
-  /** Monotonic time: a stepped wall clock is no outage, a sleeping laptop is. */
-  #noteOutage(at: number): void {
+  /**
+   * An outage of our own: too long between two beats by our monotonic clock, or by the database's, which
+   * also runs on while this machine sleeps, and whose steps end the leases of machines that are well.
+   */
+  #noteOutage(at: number, clock: number): void {
     const lease = this.#ports.settings.leaseSeconds * 1000
-    if (this.#lastBeat !== null && at - this.#lastBeat > Math.max(lease / 3, 2000)) {
-      this.#rescueFrom = at + lease
+    const most = Math.max(lease / 3, 2000)
+    const last = this.#lastBeat
+    if (last !== null && (at - last.at > most || Math.abs(clock - last.clock) > most)) {
+      this.#rescueFrom = performance.now() + lease
     }
-    this.#lastBeat = at
+    this.#lastBeat = { at, clock }
   }
 
   async #judge(snapshot: BeatSnapshot, answer: BeatAnswer): Promise<void> {

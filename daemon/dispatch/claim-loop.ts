@@ -95,7 +95,9 @@ export class ClaimLoop {
     const emptyFor = new Set<string>()
     const rootsOf = await this.#ports.roots.snapshot()
     const resting = new Set(this.#backoff.resting())
-    const here = this.#ports.book.inState('undelivered', 'held').filter((claim) => !resting.has(claim.identity.jobId))
+    const here = this.#ports.book
+      .inState('undelivered', 'held')
+      .filter((claim) => !resting.has(claim.identity.jobId))
     for (const waiter of this.#queue.all()) {
       if (this.#stopped) return
       if (waiter.settled || waiter.assigned || this.#isPreparingFor(waiter)) continue

@@ -66,7 +66,8 @@ export class Dispatch implements Service {
       if (claim.owner !== null) sessions.restore(claim.owner)
       // A crash in the middle of preparing: whoever asks next gets it, else it is released.
       // A disk that takes no note is no reason not to start.
-      if (claim.state === 'preparing') await book.change(claim, { state: 'undelivered' }).catch(() => undefined)
+      if (claim.state === 'preparing')
+        await book.change(claim, { state: 'undelivered' }).catch(() => undefined)
     }
     await this.#sweeper.start()
   }

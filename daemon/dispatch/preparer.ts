@@ -1,10 +1,10 @@
-import { messageOf, toDaemonError } from '../errors.ts'
 import { isConnectionFailure } from '../db/database-error.ts'
-import { Limit } from '../lifecycle/limit.ts'
+import { messageOf, toDaemonError } from '../errors.ts'
 import { attach } from '../jobs/attach.ts'
 import type { ClaimedJob } from '../jobs/claim.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
 import { fail, release } from '../jobs/release.ts'
+import { Limit } from '../lifecycle/limit.ts'
 import type { JobBackoff } from './job-backoff.ts'
 import type { DispatchPorts } from './ports.ts'
 import type { Waiter, WaitQueue } from './waiter.ts'
@@ -139,13 +139,15 @@ export class Preparer {
     const prepare = await this.#ports.roots.preparation(claim.productId)
     let made: Awaited<ReturnType<typeof worktrees.create>>
     try {
-      made = await this.#creations.run(() => worktrees.create({
-        jobId: claim.identity.jobId,
-        repoRoot: claim.repoRoot,
-        sshAuthSock: waiter.session.hello?.sshAuthSock ?? null,
-        signal: this.#abort.signal,
-        ...(prepare === undefined ? {} : { prepare }),
-      }))
+      made = await this.#creations.run(() =>
+        worktrees.create({
+          jobId: claim.identity.jobId,
+          repoRoot: claim.repoRoot,
+          sshAuthSock: waiter.session.hello?.sshAuthSock ?? null,
+          signal: this.#abort.signal,
+          ...(prepare === undefined ? {} : { prepare }),
+        }),
+      )
     } catch (error) {
       await this.#failedHere(claim, waiter, error)
       return

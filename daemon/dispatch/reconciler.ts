@@ -1,5 +1,6 @@
 import { messageOf } from '../errors.ts'
 import type { Service } from '../lifecycle/service.ts'
+import { demoReadsOnly } from './demo.ts'
 import type { DispatchPorts } from './ports.ts'
 import { judgeWorktrees } from './reconcile.ts'
 
@@ -32,7 +33,7 @@ export class Reconciler implements Service {
   }
 
   inBackground(): void {
-    if (this.#stopped) return
+    if (this.#stopped || this.#ports.authority.current()?.isDemo === true) return
     this.run().catch((error: unknown) => {
       this.#ports.logger.warn({ err: messageOf(error) }, 'worktrees could not be reconciled now')
     })
@@ -50,6 +51,7 @@ export class Reconciler implements Service {
   async #run(): Promise<Reconciled> {
     const { authority, worktrees, roots, logger } = this.#ports
     const caller = await authority.ready(10_000)
+    if (caller.isDemo) throw demoReadsOnly()
     const clones = [...new Set([...(await roots.known()).values()].map((root) => root.path))]
     const result = await worktrees.reconcile(
       (jobIds) => judgeWorktrees(this.#ports, caller.userId, jobIds),

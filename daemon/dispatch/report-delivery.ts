@@ -4,6 +4,7 @@ import type { ClaimRecord } from '../jobs/claim-record.ts'
 import { readJob } from '../jobs/read.ts'
 import { type Report, type ReportedRow, writeLateReport, writeReport } from '../jobs/report.ts'
 import { delay } from '../lifecycle/delay.ts'
+import { Limit } from '../lifecycle/limit.ts'
 import type { DispatchPorts } from './ports.ts'
 import { answer, type Removal, type ReportAnswer, spooledRow } from './report-answer.ts'
 import { DATABASE_WAIT_MS } from './wait.ts'
@@ -17,10 +18,13 @@ const RETRY_MS = 250
  */
 export class ReportDelivery {
   readonly #ports: DispatchPorts
+  readonly #lost: (claim: ClaimRecord) => void
   #delivering = false
 
-  constructor(ports: DispatchPorts) {
+  /** @param lost tells a claim's session that its claim is another's, where nobody waits for the answer */
+  constructor(ports: DispatchPorts, lost: (claim: ClaimRecord) => void) {
     this.#ports = ports
+    this.#lost = lost
   }
 
   /**
@@ -30,25 +34,34 @@ export class ReportDelivery {
   deliverSpooled(): void {
     if (this.#delivering) return
     this.#delivering = true
-    this.#deliverAll()
-      .catch((error: unknown) => {
-        this.#ports.logger.debug({ err: messageOf(error) }, 'a spooled report could not be delivered now')
-      })
-      .finally(() => {
-        this.#delivering = false
-      })
+    const { book } = this.#ports
+    const spooled = book.inState('reporting').map((claim) => claim.identity.jobId)
+    const limit = new Limit(4)
+    // Each by itself: one that the database refuses must not stand in the others' way.
+    const tries = spooled
+      .filter((jobId) => !book.isBusy(jobId))
+      .map((jobId) => limit.run(() => this.#tryOne(jobId)))
+    void Promise.all(tries).finally(() => {
+      this.#delivering = false
+    })
   }
 
-  async #deliverAll(): Promise<void> {
-    const { book } = this.#ports
-    for (const spooled of book.inState('reporting')) {
-      const { jobId } = spooled.identity
-      if (book.isBusy(jobId)) continue
+  async #tryOne(jobId: string): Promise<void> {
+    const { book, logger } = this.#ports
+    try {
       await book.exclusive(jobId, async () => {
         const claim = book.get(jobId)
         if (claim?.state !== 'reporting' || claim.report === null) return
-        await this.#write(claim, claim.report)
+        if ((await this.#write(claim, claim.report)) !== 'lost') return
+        logger.warn({ job: jobId }, 'a report that had waited on disk came too late: another has the job')
+        const lost = book.get(jobId)
+        if (lost !== undefined) this.#lost(lost)
       })
+    } catch (error) {
+      logger.warn(
+        { job: jobId, err: messageOf(error) },
+        'a report that waits on disk could not be delivered now',
+      )
     }
   }
 
@@ -89,7 +102,8 @@ export class ReportDelivery {
     }
     const removal = await this.#removeWorktree(claim, report)
     const result = answer(claim, counted, removal, 'queue_empty')
-    await book.change(claim, { state: 'reported', result })
+    // A day of these is remembered; what the job was about is not needed any more.
+    await book.change(claim, { state: 'reported', result, answer: {} })
     return result
   }
 

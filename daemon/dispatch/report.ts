@@ -2,6 +2,7 @@ import { DaemonError, notFound } from '../errors.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
 import { readJob } from '../jobs/read.ts'
 import { writeReport } from '../jobs/report.ts'
+import { delay } from '../lifecycle/delay.ts'
 import type { Session } from '../sessions/session.ts'
 import { lostError, notYours } from './lost.ts'
 import { nextAction } from './next-action.ts'
@@ -13,6 +14,8 @@ import { DATABASE_WAIT_MS } from './wait.ts'
 
 /** For one look at a worktree, ms. */
 const GIT_MS = 5_000
+/** For finding out whether the branch is on origin, ms. */
+const PUSHED_MS = 8_000
 
 /**
  * Reports of sessions. A final report is written to disk before the database hears of it, so that
@@ -85,14 +88,16 @@ export class Reports {
 
   async #final(session: Session, claim: ClaimRecord, input: ReportInput): Promise<ReportAnswer> {
     if (input.status === 'running') throw lostError({ ...claim, lost: 'taken' })
-    const { book, worktrees } = this.#ports
+    const { book } = this.#ports
     const { jobId } = claim.identity
-    const headSha = await this.#head(claim)
-    const pushed =
-      input.branch !== null && (await worktrees.headIsPushed(jobId, input.branch).catch(() => false))
-    const report = toReport(input, headSha, pushed)
     const releasedAt = claim.state === 'released' ? claim.releasedAt : null
-    const spooled = await book.change(claim, { state: 'reporting', report, releasedAt, delivered: true })
+    const first = toReport(input, await this.#head(claim), false)
+    // On disk before anything that may take long: from here on the report cannot be lost.
+    const noted = await book.change(claim, { state: 'reporting', report: first, releasedAt, delivered: true })
+    if (noted === undefined) throw notYours(jobId)
+    const pushed = input.branch !== null && (await this.#isPushed(jobId, input.branch))
+    const report = { ...first, pushed }
+    const spooled = pushed ? await book.change(noted, { report }) : noted
     if (spooled === undefined) throw notYours(jobId)
     const written = await this.#delivery.deliver(spooled, report)
     if (written === 'spooled')
@@ -106,6 +111,14 @@ export class Reports {
     if (claim.worktree === null) return null
     const call = { dir: claim.worktree.path, deadlineMs: GIT_MS }
     return this.#ports.git.text(call, 'rev-parse', '--verify', 'HEAD^{commit}').catch(() => null)
+  }
+
+  /** Git may have to ask origin, behind whatever else is done to the clone; the report does not wait for that long. */
+  async #isPushed(jobId: string, branch: string): Promise<boolean> {
+    const over = new AbortController()
+    const asked = this.#ports.worktrees.headIsPushed(jobId, branch).catch(() => false)
+    const late = delay(PUSHED_MS, over.signal).then(() => false)
+    return Promise.race([asked, late]).finally(() => over.abort())
   }
 
   /** The same final report asked again by its owner succeeds; another one comes too late. */

@@ -1,8 +1,8 @@
 import { messageOf } from '../errors.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
 import { release } from '../jobs/release.ts'
-import type { Service } from '../lifecycle/service.ts'
 import { Limit } from '../lifecycle/limit.ts'
+import type { Service } from '../lifecycle/service.ts'
 import { RECONNECT_MS } from './ownership.ts'
 import type { DispatchPorts } from './ports.ts'
 
@@ -81,7 +81,9 @@ export class Sweeper implements Service {
         return this.#goneFor(claim) > this.#ports.settings.graceSeconds * 1000
       case 'lost':
         // A session that is only reconnecting is told first; one that says nothing was told by a log message.
-        return !claim.delivered || this.#goneFor(claim) > RECONNECT_MS || this.#ports.book.ageMs(claim) > SILENT_MS
+        return (
+          !claim.delivered || this.#goneFor(claim) > RECONNECT_MS || this.#ports.book.ageMs(claim) > SILENT_MS
+        )
       case 'reported':
         return Date.now() - Date.parse(claim.since) > REMEMBER_REPORTED_MS
       default:

@@ -1,6 +1,8 @@
 import type { ClaimRecord } from '../jobs/claim-record.ts'
+import { delay } from '../lifecycle/delay.ts'
 import type { Session } from '../sessions/session.ts'
 import type { ClaimLoop } from './claim-loop.ts'
+import { demoReadsOnly } from './demo.ts'
 import { lostError } from './lost.ts'
 import { isOwner } from './ownership.ts'
 import type { DispatchPorts } from './ports.ts'
@@ -40,14 +42,29 @@ export class Waits {
       throw lostError(lost)
     }
     const held = book.heldBy(session.ref.key)
+    const until = performance.now() + request.waitMs
     if (held !== undefined) {
-      // After the step that is just being taken on it: a report, or a release when the grace is over.
-      const still = await book.exclusive(held.identity.jobId, async () => book.heldBy(session.ref.key))
+      const still = await this.#afterItsStep(held, session, request.waitMs)
       // Even with the database away: what the session holds it may be told.
+      if (still === 'busy') return { kind: 'timeout', reason: 'preparing' }
       if (still !== undefined) return this.#again(session, still)
     }
-    await authority.ready(Math.min(DATABASE_WAIT_MS, request.waitMs))
-    return this.#inLine(session, request)
+    const caller = await authority.ready(Math.min(DATABASE_WAIT_MS, until - performance.now()))
+    if (caller.isDemo) throw demoReadsOnly()
+    return this.#inLine(session, { ...request, waitMs: Math.max(0, until - performance.now()) })
+  }
+
+  /** What the session holds once the step that is being taken on it is over: a report, or a release after the grace. */
+  async #afterItsStep(
+    held: ClaimRecord,
+    session: Session,
+    ms: number,
+  ): Promise<ClaimRecord | 'busy' | undefined> {
+    const { book } = this.#ports
+    const over = new AbortController()
+    const step = book.exclusive(held.identity.jobId, async () => book.heldBy(session.ref.key))
+    const late = delay(ms, over.signal).then(() => 'busy' as const)
+    return Promise.race([step, late]).finally(() => over.abort())
   }
 
   #again(session: Session, held: ClaimRecord): WaitOutcome {

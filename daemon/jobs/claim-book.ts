@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.ts'
 import type { RecordStore } from '../state/record-store.ts'
 import type { ClaimRecord, ClaimState } from './claim-record.ts'
 import { LEASED } from './claim-record.ts'
@@ -11,6 +12,7 @@ export class ClaimBook {
   readonly #claims = new Map<string, ClaimRecord>()
   /** When each claim came into its state, on the monotonic clock; for one from the disk, when it was read. */
   readonly #since = new Map<string, number>()
+  #fault: string | null = null
   readonly #locks = new Map<string, Promise<unknown>>()
 
   constructor(store: RecordStore<ClaimRecord>) {
@@ -52,7 +54,7 @@ export class ClaimBook {
 
   add(record: ClaimRecord): Promise<void> {
     this.#keep(record)
-    return this.#store.put(record.identity.jobId, record)
+    return this.#put(record)
   }
 
   /** Changes a claim if it is still the one meant; undefined when it has gone or been replaced. */
@@ -67,7 +69,7 @@ export class ClaimBook {
     const changed = { ...current, ...patch, since: moved ? new Date().toISOString() : current.since }
     if (moved) this.#keep(changed)
     else this.#claims.set(jobId, changed)
-    await this.#store.put(jobId, changed)
+    await this.#put(changed)
     return changed
   }
 
@@ -77,6 +79,21 @@ export class ClaimBook {
     this.#claims.delete(jobId)
     this.#since.delete(jobId)
     return this.#store.delete(jobId)
+  }
+
+  /** Why the last record could not be written; null when it could. */
+  get fault(): string | null {
+    return this.#fault
+  }
+
+  async #put(record: ClaimRecord): Promise<void> {
+    try {
+      await this.#store.put(record.identity.jobId, record)
+      this.#fault = null
+    } catch (error) {
+      this.#fault = messageOf(error)
+      throw error
+    }
   }
 
   /** How long the claim has been in its state, ms, as far as this process saw it; no stepped clock changes it. */

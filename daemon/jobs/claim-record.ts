@@ -80,7 +80,7 @@ const CLAIM_RECORD = z.object({
   /** The owner received the job; a later loss of an answer with it changes nothing. */
   delivered: z.boolean(),
   /** A session was, or may have been, given the job before: its work may be in the worktree, so the answer says `resumed`. */
-  worked: z.boolean(),
+  worked: z.boolean().default(false),
   running: z.boolean(),
   worktree: z.object({ path: z.string(), branch: z.string(), baseSha: z.string() }).nullable(),
   /** The job's part of a `wait_for_job` answer, kept for a session that asks again. */

@@ -1,5 +1,5 @@
-import { type JobMarker, LEFT_ALONE } from './claim.ts'
 import type { Sql } from '../db/sql.ts'
+import { type JobMarker, LEFT_ALONE } from './claim.ts'
 
 export interface JobRow {
   readonly id: string

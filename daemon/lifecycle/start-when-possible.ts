@@ -14,6 +14,7 @@ export class StartWhenPossible implements Service {
   readonly #abort = new AbortController()
   #fault: DaemonError | null = null
   #retrying: Promise<void> = Promise.resolve()
+  #stopping: Promise<void> | undefined
 
   constructor(service: Service) {
     this.#service = service
@@ -29,7 +30,12 @@ export class StartWhenPossible implements Service {
     if (!(await this.#try())) this.#retrying = this.#retry()
   }
 
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  async #stop(): Promise<void> {
     this.#abort.abort()
     await this.#retrying
     await this.#service.stop()

@@ -15,9 +15,15 @@ const LINE = z.object({
   result: CallToolResultSchema.optional(),
 })
 
+interface Call {
+  /** On which socket it came; null: to an earlier daemon. */
+  readonly socket: string | null
+  /** Null: begun by a daemon that died before it could note the result. */
+  readonly result: Promise<CallToolResult> | null
+}
+
 interface Connection {
-  /** Undefined: begun by a daemon that died before it could note the result. */
-  readonly calls: Map<string, Promise<CallToolResult> | undefined>
+  readonly calls: Map<string, Call>
   open: number
   forget: NodeJS.Timeout | undefined
 }
@@ -49,7 +55,10 @@ export class CallMemory {
         const noted = parseLine(line)
         if (noted === undefined) continue
         const { result } = noted
-        connection.calls.set(noted.id, result === undefined ? undefined : Promise.resolve(result))
+        connection.calls.set(noted.id, {
+          socket: null,
+          result: result === undefined ? null : Promise.resolve(result),
+        })
       }
       this.#end(key, connection)
     }
@@ -69,9 +78,13 @@ export class CallMemory {
     if (connection.open <= 0) this.#end(key, connection)
   }
 
-  /** Runs a mutation unless this key has run before. */
+  /**
+   * Runs a mutation unless this key has run before. A request id used again on one and the same socket is
+   * another call of a careless client: only a new socket of the same shim repeats what it has no answer to.
+   */
   run(
     connectionId: string,
+    socket: string,
     requestId: RequestId,
     tool: string,
     call: () => Promise<CallToolResult>,
@@ -80,10 +93,11 @@ export class CallMemory {
     const connection = this.#connection(key)
     const id = JSON.stringify(requestId)
     const before = connection.calls.get(id)
-    if (before !== undefined) return before
-    if (connection.calls.has(id)) return Promise.resolve(this.#unknown(tool))
+    if (before !== undefined && before.socket !== socket)
+      return before.result ?? Promise.resolve(this.#unknown(tool))
     const running = this.#begin(key, id, tool, call)
-    connection.calls.set(id, running)
+    connection.calls.delete(id)
+    connection.calls.set(id, { socket, result: running })
     // A note that could not be made: the call never began and may be asked for again.
     running.catch(() => connection.calls.delete(id))
     for (const oldest of connection.calls.keys()) {

@@ -109,7 +109,7 @@ export class SessionHost {
       instructions: SERVER_INSTRUCTIONS,
     })
     tap.usePing(() => server.ping())
-    this.#handle(server, tap, key, hello.connectionId)
+    this.#handle(server, tap, key, { id: hello.connectionId, socket: name })
     const servers = this.#servers.get(key) ?? new Set()
     this.#servers.set(key, servers.add(server))
     logger.debug({ session: key, pid: hello.pid, client: hello.clientName }, 'session connected')
@@ -123,7 +123,7 @@ export class SessionHost {
     await server.connect(tap)
   }
 
-  #handle(server: Server, tap: DeliveryTap, key: string, connectionId: string): void {
+  #handle(server: Server, tap: DeliveryTap, key: string, connection: { id: string; socket: string }): void {
     server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: this.#options.catalog().tools }))
     server.setRequestHandler(ListPromptsRequestSchema, () => ({ prompts: listPrompts() }))
     server.setRequestHandler(GetPromptRequestSchema, ({ params }) => getPrompt(params.name, params.arguments))
@@ -138,7 +138,9 @@ export class SessionHost {
       }
       const call = () => callTool(tool, args, this.#options.context(this.#site(key, tap, extra)))
       const once = !tool.annotations.readOnlyHint && !REPEATABLE.has(name)
-      const result = once ? this.#options.memory.run(connectionId, extra.requestId, name, call) : call()
+      const result = once
+        ? this.#options.memory.run(connection.id, connection.socket, extra.requestId, name, call)
+        : call()
       if (name !== 'wait_for_job') this.#track(result)
       return result
     })

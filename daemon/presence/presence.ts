@@ -42,7 +42,7 @@ export class Presence implements Service {
   #lastBeatMono: number | null = null
   #longestGapMs = 0
   #next: (() => Promise<void>) | null = null
-  #applying: Promise<void> | null = null
+  #isApplying = false
 
   constructor(options: PresenceOptions) {
     this.#options = options
@@ -147,8 +147,10 @@ export class Presence implements Service {
    */
   #apply(step: () => Promise<void>): void {
     this.#next = step
-    this.#applying ??= this.#applyAll().finally(() => {
-      this.#applying = null
+    if (this.#isApplying) return
+    this.#isApplying = true
+    void this.#applyAll().finally(() => {
+      this.#isApplying = false
     })
   }
 

@@ -18,6 +18,12 @@ export interface RegistryListener {
   gone(session: Session): void
 }
 
+export interface RegistryOptions {
+  readonly forgetAfterMs?: number
+  readonly now?: () => number
+  readonly monotonic?: () => number
+}
+
 /** How long a session without a job is remembered after its last connection, ms. */
 const FORGET_AFTER_MS = 10 * 60_000
 
@@ -27,14 +33,17 @@ const FORGET_AFTER_MS = 10 * 60_000
  */
 export class SessionRegistry {
   readonly #entries = new Map<string, Entry>()
+  readonly #forgetAfterMs: number
   readonly #now: () => number
   readonly #monotonic: () => number
   #listener: RegistryListener = { gone: () => undefined }
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(now: () => number = Date.now, monotonic: () => number = () => performance.now()) {
-    this.#now = now
-    this.#monotonic = monotonic
+  /** @param options.forgetAfterMs at least as long as a vanished session keeps its job */
+  constructor(options: RegistryOptions = {}) {
+    this.#forgetAfterMs = Math.max(FORGET_AFTER_MS, options.forgetAfterMs ?? 0)
+    this.#now = options.now ?? Date.now
+    this.#monotonic = options.monotonic ?? (() => performance.now())
   }
 
   listen(listener: RegistryListener): void {
@@ -131,7 +140,7 @@ export class SessionRegistry {
 
   /** Sessions that hold a claim are restored from it, so forgetting one here loses nothing. */
   #forgetOld(): void {
-    const limit = this.#monotonic() - FORGET_AFTER_MS
+    const limit = this.#monotonic() - this.#forgetAfterMs
     for (const [key, entry] of this.#entries) {
       if (entry.goneSince !== null && entry.goneSince < limit) this.#entries.delete(key)
     }

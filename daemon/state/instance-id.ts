@@ -1,5 +1,6 @@
+import { execFile } from 'node:child_process'
 import { createHash, randomUUID } from 'node:crypto'
-import { mkdir, readFile, realpath } from 'node:fs/promises'
+import { mkdir, readFile, realpath, stat } from 'node:fs/promises'
 import { z } from 'zod'
 import { RecordStore } from './record-store.ts'
 
@@ -13,7 +14,7 @@ export async function readInstanceId(home: string, stateDir: string): Promise<st
   await mkdir(stateDir, { recursive: true, mode: 0o700 })
   const store = new RecordStore(stateDir, (value) => RECORD.safeParse(value).data, { durable: true })
   const boundTo = createHash('sha256')
-    .update(`${await machineId()}\n${await realpath(home)}`)
+    .update(`${await machineId(home)}\n${await realpath(home)}`)
     .digest('hex')
   const known = (await store.load()).records.get('instance')
   if (known?.bound_to === boundTo) return known.instance_id
@@ -22,11 +23,25 @@ export async function readInstanceId(home: string, stateDir: string): Promise<st
   return instanceId
 }
 
-/** Empty where the platform has no such file: then the home's place alone binds. */
-async function machineId(): Promise<string> {
+/**
+ * What a copy of the home on another machine does not have: the machine's own id, or, where there is none
+ * (many containers), the home's inode.
+ */
+async function machineId(home: string): Promise<string> {
   for (const file of ['/etc/machine-id', '/var/lib/dbus/machine-id']) {
     const text = await readFile(file, 'utf8').catch(() => '')
     if (text.trim() !== '') return text.trim()
   }
-  return ''
+  if (process.platform === 'darwin') {
+    const uuid = /"IOPlatformUUID" = "([^"]+)"/.exec(await ioreg())?.[1]
+    if (uuid !== undefined) return uuid
+  }
+  return `inode ${(await stat(home)).ino}`
+}
+
+function ioreg(): Promise<string> {
+  const options = { env: { PATH: '/usr/sbin:/usr/bin:/bin' }, timeout: 3_000 }
+  return new Promise((resolve) => {
+    execFile('ioreg', ['-rd1', '-c', 'IOPlatformExpertDevice'], options, (_error, stdout) => resolve(stdout))
+  })
 }

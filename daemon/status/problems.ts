@@ -77,7 +77,7 @@ export function problems(inputs: ProblemInputs): Problem[] {
     found.push({
       code: 'FILE_FAULT',
       message: fault,
-      remedy: 'Correct or remove that file; the rest is used.',
+      remedy: 'Correct it, or make room and access for it; everything else is used.',
     })
   }
   if (inputs.endpoint !== null) {

@@ -74,3 +74,16 @@ describe('Backend', () => {
     await expect(waiting).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
   })
 })
+
+it('a database that answers and takes no write is not tried without pause', async () => {
+  let ups = 0
+  make({})
+  backend.onChange((state) => {
+    if (state !== 'up') return
+    ups += 1
+    queueMicrotask(() => backend.lost(new Error('read-only')))
+  })
+  await backend.start()
+  await expect.poll(() => ups, { timeout: 5_000 }).toBeGreaterThan(2)
+  expect(ups).toBeLessThan(20)
+})

@@ -198,8 +198,9 @@ describe('beat', () => {
     const held = [ours, taken, cancelled].map((one) => ({
       jobId: one?.identity.jobId ?? '',
       claimedAt: one?.identity.claimedAt ?? '',
+      tokenId: one?.identity.tokenId ?? '',
     }))
-    held.push({ jobId: 'deleted', claimedAt: '2020-01-01 00:00:00' })
+    held.push({ jobId: 'deleted', claimedAt: '2020-01-01 00:00:00', tokenId })
     const answer = await beat(db.pool, { ...worker, leaseSeconds: 60, held })
     expect(answer).toMatchObject({ present: true, tokenValid: true, queued: false })
     const state = new Map(answer.held.map((one) => [one.jobId, one]))
@@ -207,13 +208,27 @@ describe('beat', () => {
     expect(state.get(taken?.identity.jobId ?? '')).toMatchObject({ ours: false, status: 'CLAIMED' })
     expect(state.get(cancelled?.identity.jobId ?? '')).toMatchObject({ ours: false, status: 'CANCELLED' })
     expect(state.get('deleted')).toMatchObject({ ours: false, status: null })
-    expect(answer.strays).toEqual([{ jobId: stray?.identity.jobId, claimedAt: stray?.identity.claimedAt }])
+    expect(answer.strays).toEqual([
+      { jobId: stray?.identity.jobId, claimedAt: stray?.identity.claimedAt, tokenId },
+    ])
     const renewed = await row(ours?.identity.jobId ?? '')
     expect(Number(renewed?.lease_until)).toBeGreaterThan(Date.now() + 30_000)
     const [seen] = await db.query<{ age: string }>(
       `select extract(epoch from (now() at time zone 'utc') - last_seen_at) as age from claude_workers`,
     )
     expect(Number(seen?.age)).toBeLessThan(30)
+  })
+
+  it('renews a claim made with an earlier token of the user: a new token loses no job', async () => {
+    await clear()
+    await job()
+    const { identity } = await claim()
+    const newer = String((await seed.token(db, { user_id: userId })).id)
+    const worker = { userId, tokenId: newer, instanceId: 'here' }
+    const answer = await beat(db.pool, { ...worker, leaseSeconds: 60, held: [identity] })
+    expect(answer.held).toMatchObject([{ ours: true }])
+    const forgotten = await beat(db.pool, { ...worker, leaseSeconds: 60, held: [] })
+    expect(forgotten.strays).toEqual([{ jobId: identity.jobId, claimedAt: identity.claimedAt, tokenId }])
   })
 
   it('waits for no lock: a locked worker row and a locked job are skipped', async () => {
@@ -229,7 +244,7 @@ describe('beat', () => {
       const answer = await beat(db.pool, {
         ...worker,
         leaseSeconds: 60,
-        held: [{ jobId: identity.jobId, claimedAt: identity.claimedAt }],
+        held: [identity],
       })
       expect(answer).toMatchObject({ present: true })
       expect(answer.held[0]).toMatchObject({ ours: true })

@@ -26,11 +26,11 @@ describe('CallMemory', () => {
       return text(`run ${runs}`)
     }
     const [first, again] = await Promise.all([
-      memory.run('shim', 1, 'create_todo', call),
-      memory.run('shim', 1, 'create_todo', call),
+      memory.run('shim', 'a', 1, 'create_todo', call),
+      memory.run('shim', 'b', 1, 'create_todo', call),
     ])
     expect([first, again]).toEqual([text('run 1'), text('run 1')])
-    expect(await (await open()).run('shim', 1, 'create_todo', call)).toEqual(text('run 1'))
+    expect(await (await open()).run('shim', 'a', 1, 'create_todo', call)).toEqual(text('run 1'))
     expect(runs).toBe(1)
   })
 
@@ -38,33 +38,42 @@ describe('CallMemory', () => {
     const memory = await open()
     let runs = 0
     const call = async () => text(`run ${++runs}`)
-    await memory.run('shim', 1, 't', call)
-    await memory.run('shim', '1', 't', call)
-    await memory.run('other', 1, 't', call)
+    await memory.run('shim', 'a', 1, 't', call)
+    await memory.run('shim', 'a', '1', 't', call)
+    await memory.run('other', 'a', 1, 't', call)
     expect(runs).toBe(3)
+  })
+
+  it('an id used again on one and the same socket is another call', async () => {
+    const memory = await open()
+    let runs = 0
+    const call = async () => text(`run ${++runs}`)
+    await memory.run('shim', 'a', 1, 't', call)
+    expect(await memory.run('shim', 'a', 1, 't', call)).toEqual(text('run 2'))
+    expect(await memory.run('shim', 'b', 1, 't', call)).toEqual(text('run 2'))
   })
 
   it('a call that was cut off is unknown to the next daemon and does not run again', async () => {
     const memory = await open()
-    void memory.run('shim', 5, 'create_pbi', () => new Promise(() => undefined))
+    void memory.run('shim', 'a', 5, 'create_pbi', () => new Promise(() => undefined))
     await expect.poll(async () => (await readdir(directory)).length).toBe(1)
     const next = await open()
-    expect(await next.run('shim', 5, 'create_pbi', async () => text('again'))).toEqual(
+    expect(await next.run('shim', 'a', 5, 'create_pbi', async () => text('again'))).toEqual(
       text('unknown create_pbi'),
     )
   })
 
   it('a note torn by a crash is a call that never began', async () => {
     const memory = await open()
-    await memory.run('shim', 1, 't', async () => text('done'))
+    await memory.run('shim', 'a', 1, 't', async () => text('done'))
     const [file = ''] = await readdir(directory)
     await appendFile(join(directory, file), '{"id":"2","to')
-    expect(await (await open()).run('shim', 2, 't', async () => text('now'))).toEqual(text('now'))
+    expect(await (await open()).run('shim', 'a', 2, 't', async () => text('now'))).toEqual(text('now'))
   })
 
   it('a connection id that is a path stays below the directory', async () => {
     const memory = await open()
-    await memory.run('../../outside', 1, 't', async () => text('x'))
+    await memory.run('../../outside', 'a', 1, 't', async () => text('x'))
     expect(await readdir(directory)).toHaveLength(1)
   })
 
@@ -73,7 +82,7 @@ describe('CallMemory', () => {
     await rm(directory, { recursive: true })
     let runs = 0
     const call = async () => text(`run ${++runs}`)
-    await expect(memory.run('shim', 1, 't', call)).rejects.toThrow()
+    await expect(memory.run('shim', 'a', 1, 't', call)).rejects.toThrow()
     expect(runs).toBe(0)
   })
 })
