@@ -184,9 +184,10 @@ export class Machine {
     return typeof id === 'string' ? id : null
   }
 
-  /** The daemon's own log, this home's daemons one after the other. */
+  /** What this home's daemons said. */
   async log(): Promise<string> {
-    return readFile(join(this.dir, 'stderr.log'), 'utf8').catch(() => '')
+    const files = [join(this.home, 'logs', 'daemon.log'), join(this.dir, 'stderr.log')]
+    return (await Promise.all(files.map((file) => readFile(file, 'utf8').catch(() => '')))).join('')
   }
 
   /** Sets the wall clock of daemons started with `FAKETIME_TIMESTAMP_FILE`. */
