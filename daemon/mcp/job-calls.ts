@@ -1,11 +1,10 @@
 import type { Dispatch } from '../dispatch/dispatch.ts'
 import { DaemonError } from '../errors.ts'
 import type { CleanedWorktree, JobCalls, OmittedTool } from '../tools/job-calls.ts'
+import { whileWaiting } from '../tools/while-waiting.ts'
 import type { StatusReport } from '../wire/status-report.ts'
 import type { CallSite } from './session-host.ts'
 
-/** Progress while a call waits: at least every 15 s (contract 6). */
-const PROGRESS_MS = 10_000
 /** Claude Code moves a call to the background after two minutes; others give up after one. */
 const DEFAULT_SECONDS = { claudeCode: 110, other: 50 }
 
@@ -24,26 +23,22 @@ export function jobCalls(services: JobCallServices, site: CallSite): JobCalls {
       const client = site.session.hello?.clientName ?? ''
       const seconds =
         waitSeconds ?? (/claude.?code/i.test(client) ? DEFAULT_SECONDS.claudeCode : DEFAULT_SECONDS.other)
-      const waiting = setInterval(() => site.progress('Waiting for a job'), PROGRESS_MS)
-      try {
-        const outcome = await dispatch.waits.wait(site.session, {
-          productId,
-          waitMs: seconds * 1000,
-          signal: site.signal,
-        })
-        if (outcome.kind === 'timeout') return timeoutAnswer(outcome.reason, dispatch.loop.paused)
-        watchDelivery(dispatch, site, outcome.jobId)
-        return { ...outcome.answer, status: 'claimed', resumed: outcome.resumed }
-      } finally {
-        clearInterval(waiting)
-      }
+      const wait = { productId, waitMs: seconds * 1000, signal: site.signal }
+      const outcome = await whileWaiting(site, 'Waiting for a job', () =>
+        dispatch.waits.wait(site.session, wait),
+      )
+      if (outcome.kind === 'timeout') return timeoutAnswer(outcome.reason, dispatch.loop.paused)
+      watchDelivery(dispatch, site, outcome.jobId)
+      return { ...outcome.answer, status: 'claimed', resumed: outcome.resumed }
     },
-    report: (input) => dispatch.reports.report(site.session, input),
+    // Saving a large worktree takes minutes, and so may a database that is away.
+    report: (input) =>
+      whileWaiting(site, 'Reporting and saving work', () => dispatch.reports.report(site.session, input)),
     async heartbeat(jobId) {
       const claim = await dispatch.reports.heartbeat(site.session, jobId)
       return { jobId, leaseUntil: dispatch.beats.leaseUntil(claim.identity.jobId) }
     },
-    cleanUp: services.cleanUp,
+    cleanUp: () => whileWaiting(site, 'Saving and removing worktrees', () => services.cleanUp()),
     async status() {
       return { ...(await services.status()), missing_tools: services.omittedTools() }
     },

@@ -11,7 +11,7 @@ import {
   type ServerNotification,
   type ServerRequest,
 } from '@modelcontextprotocol/sdk/types.js'
-import { messageOf } from '../errors.ts'
+import { DaemonError, messageOf } from '../errors.ts'
 import type { SessionConnection } from '../ipc/session-connection.ts'
 import type { Logger } from '../logger.ts'
 import type { SessionRegistry } from '../sessions/registry.ts'
@@ -126,7 +126,14 @@ export class SessionHost {
   #handle(server: Server, tap: DeliveryTap, key: string, connection: { id: string; socket: string }): void {
     server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: this.#options.catalog().tools }))
     server.setRequestHandler(ListPromptsRequestSchema, () => ({ prompts: listPrompts() }))
-    server.setRequestHandler(GetPromptRequestSchema, ({ params }) => getPrompt(params.name, params.arguments))
+    server.setRequestHandler(GetPromptRequestSchema, ({ params }) => {
+      try {
+        return getPrompt(params.name, params.arguments)
+      } catch (error) {
+        // Prompts have no error result as tools have: the code is JSON-RPC's, the words are ours.
+        throw error instanceof DaemonError ? new McpError(ErrorCode.InvalidParams, error.text) : error
+      }
+    })
     server.setRequestHandler(CallToolRequestSchema, async (request, extra) => {
       // Never answered: the shim sends it again after reconnecting.
       if (this.#draining) return new Promise<CallToolResult>(() => undefined)

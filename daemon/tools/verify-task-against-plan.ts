@@ -3,6 +3,7 @@ import { verifyTask } from '../backlog/verify/verify-task.ts'
 import { id, text } from './arguments.ts'
 import { omit, omitted } from './omitted.ts'
 import { defineTool } from './tool.ts'
+import { whileWaiting } from './while-waiting.ts'
 
 export const verifyTaskAgainstPlan = defineTool({
   name: 'verify_task_against_plan',
@@ -56,11 +57,11 @@ export const verifyTaskAgainstPlan = defineTool({
     omitted,
   }),
   async call({ task_id, worktree_path }, context) {
-    const { judgement, criteria, work, planEdited, report } = await verifyTask(
-      await context.backlog(),
+    const backlog = await context.backlog()
+    const { judgement, criteria, work, planEdited, report } = await whileWaiting(
       context,
-      task_id,
-      worktree_path,
+      'Comparing the work with the plan',
+      () => verifyTask(backlog, context, task_id, worktree_path),
     )
     return {
       result: judgement.result,

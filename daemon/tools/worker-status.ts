@@ -13,7 +13,14 @@ const OUTPUT = z.object({
   jobs: z.array(PART).describe('Jobs claimed by this machine.'),
   worktrees: PART.nullable().describe('Worktrees with their size, and saved work.'),
   queue: PART.nullable().describe('Your unfinished jobs by status.'),
-  missing_tools: z.array(PART).describe('Tools left out of the catalog, and the tables they would need.'),
+  missing_tools: z
+    .array(
+      z.object({
+        name: z.string().describe('The tool.'),
+        missing_tables: z.array(z.string()).describe('Tables that this database lacks, in whole or in part.'),
+      }),
+    )
+    .describe('Tools left out of the catalog, with the reason.'),
 })
 
 export const workerStatus = defineTool({

@@ -48,7 +48,10 @@ export class Agent {
     return this.#transport.pid ?? 0
   }
 
-  /** `structuredContent` of a call that must succeed; the client checks it against the tool's output schema. */
+  /**
+   * `structuredContent` of a call that must succeed. Once tools were listed (`client.listTools`), the client checks
+   * it against the tool's output schema.
+   */
   async call(
     name: string,
     args: Record<string, unknown> = {},

@@ -1,31 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { allTools } from '../../daemon/tools/all-tools.ts'
 import { catalog } from '../../daemon/tools/catalog.ts'
+import { anotherScrum4Me } from '../support/another-scrum4me.ts'
 import { type TestDatabase, testDatabase } from '../support/postgres.ts'
 import { seed } from '../support/seed.ts'
 import { type Agent, type Json, type Workbench, workbench } from './workbench.ts'
-
-/** What an older or newer Scrum4Me did to the database: columns, enum values and states we never heard of. */
-const CHANGES = [
-  `alter table products add column color text, add column settings jsonb not null default '{}'`,
-  `alter table tasks add column estimate int not null default 3, add column excluded bool`,
-  `alter table stories add column points int not null default 1`,
-  `alter table pbis add column idea_id text`,
-  `alter table claude_jobs add column sprint_run_id text, add column runtime text not null default 'CLAUDE'`,
-  `alter table claude_questions add column idea_id text`,
-  `alter table story_logs add column author text not null default 'agent'`,
-  `alter type "StoryStatus" add value 'BLOCKED'`,
-  `alter type "TaskStatus" add value 'EXCLUDED'`,
-  `alter type "PbiStatus" add value 'FAILED'`,
-  `alter type "SprintStatus" add value 'OPEN'`,
-  `alter type "SprintStatus" add value 'CLOSED'`,
-  `alter type "ClaudeJobStatus" add value 'PAUSED'`,
-  `alter type "ClaudeJobKind" add value 'SPRINT_IMPLEMENTATION'`,
-  `alter type "LogType" add value 'NOTE'`,
-  `alter type "TestStatus" add value 'FLAKY'`,
-  `alter type "VerifyResult" add value 'UNSURE'`,
-  `drop table todos`,
-]
 
 let db: TestDatabase
 let one: Workbench
@@ -34,7 +13,7 @@ let owner: Agent
 let member: Agent
 beforeAll(async () => {
   db = await testDatabase()
-  for (const change of CHANGES) await db.query(change)
+  await anotherScrum4Me(db)
   one = await workbench({ db })
   two = await workbench({ db })
   for (const bench of [one, two]) bench.missingTables.add('todos')
