@@ -6,6 +6,7 @@ import { DaemonError } from '../errors.ts'
 import { Redactor } from '../redact.ts'
 import { VERSION } from '../version.ts'
 import { daemonCommand } from '../wire/daemon-command.ts'
+import { Git } from '../worktrees/git/git.ts'
 import { askRaw } from './ask-daemon.ts'
 import { EXIT } from './exit.ts'
 import { fetchStatus } from './fetch-status.ts'
@@ -92,7 +93,7 @@ async function offline({ env, home }: Invocation): Promise<readonly Check[]> {
   try {
     const { config } = await loadConfig({ env, home, redactor: new Redactor() })
     const roots = new RepoRoots(config.repoRoots, config.agentConfigFile)
-    const machine = await machineChecks(config, roots)
+    const machine = await machineChecks(config, roots, new Git({ env }))
     if (config.databaseUrl === undefined) {
       return [...machine, skip('database', 'embedded; it runs with the daemon')]
     }

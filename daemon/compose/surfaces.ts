@@ -130,7 +130,7 @@ export function composeSurfaces(
 
   const paused = new Flag(join(paths.stateDir, 'paused'))
   const control: ControlContext = {
-    ...{ config, backlog, sql, worktrees },
+    ...{ config, backlog, sql, worktrees, git },
     settings: options.settings,
     repoRoots: roots,
     logger: log('control'),

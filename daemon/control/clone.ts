@@ -1,8 +1,8 @@
-import { execFile } from 'node:child_process'
 import { stat } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { isAbsolute } from 'node:path'
-import { codeOf, DaemonError } from '../errors.ts'
+import { DaemonError } from '../errors.ts'
+import type { Git } from '../worktrees/git/git.ts'
+import { GitError } from '../worktrees/git/git-error.ts'
 
 const GIT_DEADLINE_MS = 10_000
 
@@ -14,7 +14,7 @@ export interface Clone {
 }
 
 /** The git repository that `path` is in. */
-export async function findClone(path: string): Promise<Clone> {
+export async function findClone(git: Git, path: string): Promise<Clone> {
   if (!isAbsolute(path)) {
     throw new DaemonError('VALIDATION_ERROR', 'The path must be absolute', 'Nothing was changed.')
   }
@@ -22,44 +22,34 @@ export async function findClone(path: string): Promise<Clone> {
     (found) => found.isDirectory(),
     () => false,
   )
-  const root = isDirectory ? ((await topLevel(path)) ?? (await bareRoot(path))) : undefined
-  if (root === undefined) {
+  const root = isDirectory ? await rootOf(git, path) : ''
+  if (root === '') {
     throw new DaemonError(
       'VALIDATION_ERROR',
       `${path} is no git repository that this daemon can read`,
       'Name the directory of a clone; nothing was changed.',
     )
   }
-  return { root, originUrl: withoutCredentials(await git(root, ['config', '--get', 'remote.origin.url'])) }
+  const origin = await answer(git, root, 'config', '--get', 'remote.origin.url')
+  return { root, originUrl: withoutCredentials(origin) }
 }
 
-async function topLevel(path: string): Promise<string | undefined> {
-  return (await git(path, ['rev-parse', '--show-toplevel'])) || undefined
+async function rootOf(git: Git, path: string): Promise<string> {
+  const top = await answer(git, path, 'rev-parse', '--show-toplevel')
+  if (top !== '') return top
+  const isBare = (await answer(git, path, 'rev-parse', '--is-bare-repository')) === 'true'
+  return isBare ? answer(git, path, 'rev-parse', '--absolute-git-dir') : ''
 }
 
-async function bareRoot(path: string): Promise<string | undefined> {
-  if ((await git(path, ['rev-parse', '--is-bare-repository'])) !== 'true') return undefined
-  return (await git(path, ['rev-parse', '--absolute-git-dir'])) || undefined
-}
-
-/** Output of a reading git command, trimmed at the end; empty when it failed. */
-function git(cwd: string, args: readonly string[]): Promise<string> {
-  const env = {
-    PATH: process.env.PATH ?? '/usr/bin:/bin',
-    HOME: homedir(),
-    LC_ALL: 'C',
-    GIT_TERMINAL_PROMPT: '0',
+/** What a reading command printed, without its newline; empty when git said no. */
+async function answer(git: Git, dir: string, ...args: string[]): Promise<string> {
+  try {
+    const { stdout } = await git.run({ dir, deadlineMs: GIT_DEADLINE_MS }, ...args)
+    return stdout.toString().replace(/\n$/, '')
+  } catch (error) {
+    if (error instanceof GitError && error.why === 'failed') return ''
+    throw error
   }
-  const safe = ['-c', 'core.fsmonitor=false', '-c', 'core.hooksPath=/dev/null', ...args]
-  return new Promise((resolve, reject) => {
-    execFile('git', safe, { cwd, env, timeout: GIT_DEADLINE_MS }, (error, stdout) => {
-      if (error !== null && codeOf(error) === 'ENOENT') {
-        reject(
-          new DaemonError('INTERNAL', 'git was not found', 'Install git, or correct the PATH of the daemon.'),
-        )
-      } else resolve(error === null ? stdout.replace(/\n$/, '') : '')
-    })
-  })
 }
 
 /** `https://user:token@host/…` must not reach a table that others read. */

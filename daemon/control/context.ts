@@ -5,6 +5,7 @@ import type { SettingValue } from '../config/settings-reader.ts'
 import type { Sql } from '../db/sql.ts'
 import type { Logger } from '../logger.ts'
 import type { StatusReport } from '../wire/status-report.ts'
+import type { Git } from '../worktrees/git/git.ts'
 import type { Worktrees } from '../worktrees/worktrees.ts'
 
 /** What a control method may use of the running daemon. */
@@ -21,6 +22,7 @@ export interface ControlContext {
   readonly database: ControlDatabase
   readonly jobs: HeldJobs
   readonly worktrees: Worktrees
+  readonly git: Git
   readonly daemon: DaemonControl
 }
 

@@ -8,7 +8,7 @@ export const doctorMethod: ControlMethod = {
   async call(_params, context) {
     const [database, machine] = await Promise.all([
       databaseChecks(context),
-      machineChecks(context.config, context.repoRoots),
+      machineChecks(context.config, context.repoRoots, context.git),
     ])
     return { checks: [...database, ...machine] }
   },

@@ -25,7 +25,7 @@ export const initMethod: ControlMethod = {
   name: 'init',
   async call(rawParams, context) {
     const params = new Params(rawParams)
-    const clone = await findClone(params.text('path'))
+    const clone = await findClone(context.git, params.text('path'))
     const name = params.optionalText('name', MAX_NAME)?.trim()
     const backlog = await context.backlog()
     const recorded = await productsAt(clone.root, await context.repoRoots.known())

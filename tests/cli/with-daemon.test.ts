@@ -371,6 +371,25 @@ describe('the rest', () => {
     expect(stdout).toMatch(new RegExp(`✗ clone ${lost.id} .*no repository`))
   })
 
+  test('doctor and init run no program that a clone’s configuration names', async () => {
+    const { clone } = await cloneWithOrigin(join(machine.dir, 'hostile'), 'hostile')
+    const canary = join(machine.dir, 'canary')
+    const program = join(machine.dir, 'program.sh')
+    await writeFile(program, `#!/bin/sh\necho "$0 $*" >> ${canary}\nexit 1\n`, { mode: 0o755 })
+    for (const key of [
+      'remote.origin.uploadpack',
+      'core.sshCommand',
+      'core.fsmonitor',
+      'credential.helper',
+    ]) {
+      await git(clone, 'config', key, program)
+    }
+    expect((await machine.cli('init', clone)).code).toBe(0)
+    const { stdout } = await machine.cli('doctor')
+    expect(stdout).toContain(`${clone}; origin answers a fetch`)
+    await expect(stat(canary)).rejects.toThrow('ENOENT')
+  })
+
   test('no secret anywhere the product writes', async () => {
     const secrets = [String(machine.env.SCRUM4ME_TOKEN), PASSWORD]
     const clean = (text: string, where: string) => {

@@ -3,9 +3,9 @@ import { dirname, join } from 'node:path'
 import type { Config } from '../../config/config.ts'
 import type { RepoRoots } from '../../config/repo-roots.ts'
 import { codeOf } from '../../errors.ts'
+import type { Git } from '../../worktrees/git/git.ts'
 import { type Check, fail, ok, warn, within } from './check.ts'
 import { cloneChecks } from './clone-checks.ts'
-import { runGit } from './run-git.ts'
 
 const QUICK_MS = 10_000
 
@@ -13,13 +13,13 @@ const QUICK_MS = 10_000
  * What this process finds on this machine, with its own user, PATH and permissions: run inside the daemon
  * it speaks for the daemon, run by the CLI for what the daemon would find.
  */
-export async function machineChecks(config: Config, roots: RepoRoots): Promise<readonly Check[]> {
+export async function machineChecks(config: Config, roots: RepoRoots, git: Git): Promise<readonly Check[]> {
   const parts = await Promise.all([
     within('configuration', QUICK_MS, () => configurationCheck(roots)),
     within('permissions', QUICK_MS, () => permissionChecks(config)),
     within('disk', QUICK_MS, () => diskChecks(config)),
-    within('git', QUICK_MS, gitCheck),
-    cloneChecks(roots),
+    within('git', QUICK_MS, () => gitCheck(git)),
+    cloneChecks(roots, git),
   ])
   return parts.flat()
 }
@@ -106,13 +106,12 @@ async function nearest(path: string): Promise<string> {
   return exists || dirname(path) === path ? path : nearest(dirname(path))
 }
 
-async function gitCheck(): Promise<Check> {
-  const { code, stdout } = await runGit('/', ['--version'], QUICK_MS)
-  if (code !== 0) {
+async function gitCheck(git: Git): Promise<Check> {
+  const found = await git.text({ dir: '/', deadlineMs: QUICK_MS }, '--version').catch(() => undefined)
+  if (found === undefined) {
     return fail('git', 'not found on the daemon’s PATH', 'Install git; under a service run `install` again.')
   }
-  const version = /(\d+)\.(\d+)/.exec(stdout)
-  const isOld = Number(version?.[1]) < 2 || (Number(version?.[1]) === 2 && Number(version?.[2]) < 31)
-  if (isOld) return fail('git', stdout.trim(), 'Version 2.31 or later is needed.')
-  return ok('git', stdout.trim())
+  const [, major, minor] = /(\d+)\.(\d+)/.exec(found) ?? []
+  const isOld = Number(major) < 2 || (Number(major) === 2 && Number(minor) < 31)
+  return isOld ? fail('git', found, 'Version 2.31 or later is needed.') : ok('git', found)
 }
