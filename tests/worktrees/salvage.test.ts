@@ -57,7 +57,7 @@ async function restoreAndCompare(before: Before): Promise<void> {
 }
 
 describe.each(['delete', 'keep'] as const)('every state, branch rule %s', (branch) => {
-  test('is removed, and the printed command brings it back exactly', { timeout: 180_000 }, async () => {
+  test('is removed, and the printed command brings it back exactly', { timeout: 600_000 }, async () => {
     const befores: Before[] = []
     for (const [index, state] of STATES.entries()) befores.push(await prepare(state, index))
     for (const { state, jobId } of befores) {

@@ -35,7 +35,10 @@ export function fields(output: Buffer, keep: (firstByte: number) => boolean = ()
 
 /** A name for a line-based stdin of git: quoted like C whenever git would read it as anything but itself. */
 export function quoted(path: BytePath): string {
-  if (!/["\\\p{Cc}]/u.test(path)) return path
+  return /["\\\p{Cc}]/u.test(path) ? alwaysQuoted(path) : path
+}
+
+export function alwaysQuoted(path: BytePath): string {
   const escaped = path.replace(
     /["\\\p{Cc}]/gu,
     (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`,

@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { codeOf } from '../../errors.ts'
 import { type BytePath, quoted, toBytes } from './bytes.ts'
@@ -11,21 +11,53 @@ export interface TreeEntry {
 }
 
 /**
- * Writes blobs and trees into the clone. Scratch files are in the worktree's administrative directory, which
- * goes with the worktree; nothing that a person or agent sees changes.
+ * Writes blobs, trees and commits, at first into a directory of its own: one that fails, or is killed, leaves
+ * nothing in the clone, and a person's `gc` cannot take objects that no ref names yet. `migrate` moves them into the
+ * clone. Scratch files are in the worktree's administrative directory; nothing that a person or agent sees changes.
  */
 export class ObjectWriter {
   readonly #git: WorktreeGit
   readonly scratch: string
+  readonly #objects: string
   #serial = 0
 
   private constructor(git: WorktreeGit, scratch: string) {
     this.#git = git
     this.scratch = scratch
+    this.#objects = join(scratch, 'objects')
   }
 
   static async open(git: WorktreeGit): Promise<ObjectWriter> {
-    return new ObjectWriter(git, await mkdtemp(join(git.place.adminDir, 'scrum4me-save-')))
+    const { adminDir } = git.place
+    for (const name of await readdir(adminDir)) {
+      // Of a run that was killed; this job's turn is ours now.
+      if (name.startsWith(SCRATCH)) await rm(join(adminDir, name), { recursive: true, force: true })
+    }
+    const writer = new ObjectWriter(git, await mkdtemp(join(adminDir, SCRATCH)))
+    try {
+      await mkdir(writer.#objects)
+      return writer
+    } catch (error) {
+      await writer.close()
+      throw error
+    }
+  }
+
+  /** Moves everything that was written into the clone. */
+  async migrate(): Promise<void> {
+    const target = join(this.#git.place.repository.commonDir, 'objects')
+    for (const entry of await readdir(this.#objects, { withFileTypes: true })) {
+      if (!entry.isDirectory() || entry.name === 'info') continue
+      await mkdir(join(target, entry.name), { recursive: true })
+      // A pack counts from the moment its index is there, so that comes last.
+      const names = (await readdir(join(this.#objects, entry.name))).sort(
+        (a, b) => Number(a.endsWith('.idx')) - Number(b.endsWith('.idx')),
+      )
+      for (const name of names) {
+        if (name.startsWith('tmp_')) continue
+        await moveFile(join(this.#objects, entry.name, name), join(target, entry.name, name))
+      }
+    }
   }
 
   close(): Promise<void> {
@@ -80,7 +112,7 @@ export class ObjectWriter {
     ]
     if (lines.length === 0) return
     await this.#git.run(
-      { index, input: toBytes(lines.join('')) },
+      { index, objects: this.#objects, input: toBytes(lines.join('')) },
       'update-index',
       '-z',
       '--replace',
@@ -90,7 +122,7 @@ export class ObjectWriter {
 
   /** Objects may be missing in a partial clone. */
   treeOf(index: string): Promise<string> {
-    return this.#git.text({ index }, 'write-tree', '--missing-ok')
+    return this.#git.text({ index, objects: this.#objects }, 'write-tree', '--missing-ok')
   }
 
   async tree(entries: readonly TreeEntry[]): Promise<string> {
@@ -103,7 +135,7 @@ export class ObjectWriter {
   commit(tree: string, parents: readonly string[], message: string): Promise<string> {
     const distinct = [...new Set(parents)]
     return this.#git.text(
-      { input: message },
+      { input: message, objects: this.#objects },
       'commit-tree',
       tree,
       ...distinct.flatMap((parent) => ['-p', parent]),
@@ -113,8 +145,27 @@ export class ObjectWriter {
   async #hash(paths: readonly BytePath[]): Promise<string[]> {
     if (paths.length === 0) return []
     const input = toBytes(paths.map((path) => `${quoted(path)}\n`).join(''))
-    const ids = await this.#git.lines({ input }, 'hash-object', '-w', '--no-filters', '--stdin-paths')
+    const ids = await this.#git.lines(
+      { input, objects: this.#objects },
+      'hash-object',
+      '-w',
+      '--no-filters',
+      '--stdin-paths',
+    )
     if (ids.length !== paths.length) throw new Error('git hashed another number of files than it was given')
     return ids
+  }
+}
+
+const SCRATCH = 'scrum4me-save-'
+
+async function moveFile(from: string, to: string): Promise<void> {
+  try {
+    // Whatever is at `to` has the same name, so the same content.
+    await rename(from, to)
+  } catch (error) {
+    if (codeOf(error) !== 'EXDEV') throw error
+    await copyFile(from, `${to}.scrum4me`)
+    await rename(`${to}.scrum4me`, to)
   }
 }

@@ -178,6 +178,7 @@ async function write(engine: Engine, writing: Writing): Promise<string | null> {
   const stateCommit = await writer.commit(stateTree, others, `State of job ${job}\n`)
   const message = saveMessage(job, commits.branch)
   const work = await writer.commit(workTree, [...onHead, indexCommit, stateCommit], message)
+  await writer.migrate()
   const save: PinnedSave = { work, trees: [workTree, indexTree, stateTree], parents: [...onHead, ...others] }
   return pin(engine, git, job, save)
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Git, RunCall, RunResult } from '../git/git.ts'
 import type { Repository } from '../git/repository.ts'
 import { withoutFilters } from '../git/safe-config.ts'
+import { alwaysQuoted } from './bytes.ts'
 
 /**
  * Saving reads bytes as they are: no filter, no line-end conversion of our own, no trust in weakened stat
@@ -42,6 +43,8 @@ interface Extra {
   readonly input?: Buffer | string
   /** Another index than the worktree's own. */
   readonly index?: string
+  /** Where new objects go; the clone's own are read as well. */
+  readonly objects?: string
   readonly expect?: readonly number[]
 }
 
@@ -122,6 +125,12 @@ export class WorktreeGit {
     const env: Record<string, string> = { GIT_DIR: adminDir, GIT_OPTIONAL_LOCKS: '0' }
     if (path !== null) env.GIT_WORK_TREE = path
     if (extra.index !== undefined) env.GIT_INDEX_FILE = extra.index
+    if (extra.objects !== undefined) {
+      env.GIT_OBJECT_DIRECTORY = extra.objects
+      // Quoted: a colon would end the path.
+      const clone = Buffer.from(join(this.place.repository.commonDir, 'objects')).toString('latin1')
+      env.GIT_ALTERNATE_OBJECT_DIRECTORIES = Buffer.from(alwaysQuoted(clone), 'latin1').toString()
+    }
     return {
       dir: path ?? adminDir,
       signal: this.#signal,

@@ -1,0 +1,256 @@
+import { execFile, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
+import type { Worktrees } from '../../daemon/worktrees/worktrees.ts'
+import { snapshot } from './support/snapshot.ts'
+import { until } from './support/until.ts'
+import { Workspace } from './support/workspace.ts'
+
+const exec = promisify(execFile)
+const JOB = 'cjob0000000000000000abcd1234'
+const LONG = process.env.SCRUM4ME_TEST_LONG === '1'
+const BRANCH = 'feat/job-abcd1234'
+let space: Workspace
+let engine: Worktrees
+beforeEach(async () => {
+  space = await Workspace.open()
+  await space.makeClone()
+  engine = space.engine()
+})
+afterEach(() => space.close())
+
+const create = (jobId = JOB, repoRoot = space.clone) => engine.create({ jobId, repoRoot })
+const remove = (jobId = JOB) => engine.remove({ jobId, branch: 'delete' })
+
+test('saved twice: both saves stay, the newest comes back, the older by its number', async () => {
+  const first = await create()
+  await writeFile(join(first.path, 'work.txt'), 'first')
+  expect(await remove()).toMatchObject({ salvageRef: `refs/scrum4me/salvage/${JOB}/1` })
+  const one = await space.git(space.clone, 'rev-parse', `refs/scrum4me/salvage/${JOB}/1`)
+  const second = await create()
+  await writeFile(join(second.path, 'work.txt'), 'second')
+  expect(await remove()).toMatchObject({ salvageRef: `refs/scrum4me/salvage/${JOB}/2` })
+  expect(await space.git(space.clone, 'rev-parse', `refs/scrum4me/salvage/${JOB}/1`)).toBe(one)
+
+  expect(await engine.saved()).toMatchObject([
+    {
+      jobId: JOB,
+      n: 1,
+      branch: BRANCH,
+      repoRoot: space.clone,
+      restoreCommand: `scrum4me-daemon worktrees restore ${JOB}`,
+    },
+    { jobId: JOB, n: 2, branch: BRANCH },
+  ])
+  const newest = await engine.restore({ jobId: JOB })
+  expect(newest).toMatchObject({ branch: BRANCH, path: join(space.parent, `${JOB}-restored`) })
+  expect(await space.git(newest.path, 'show', ':work.txt').catch(() => 'untracked')).toBe('untracked')
+  expect((await snapshot(newest.path))['work.txt']).toMatch(/^- 6 /)
+  const older = await engine.restore({ jobId: JOB, n: 1, path: join(space.dir, 'older') })
+  expect(older).toMatchObject({ branch: `${BRANCH}-restored`, path: join(space.dir, 'older') })
+  expect((await snapshot(older.path))['work.txt']).toMatch(/^- 5 /)
+})
+
+test('a restored worktree is the person’s: reconciliation leaves it alone', async () => {
+  const made = await create()
+  await writeFile(join(made.path, 'work.txt'), 'work')
+  await remove()
+  const restored = await engine.restore({ jobId: JOB })
+  const result = await engine.reconcile(
+    async (ids) =>
+      new Map(
+        ids
+          .filter((id) => id === JOB)
+          .map((id) => [id, { action: 'remove', branch: 'delete', reason: 'ended' }]),
+      ),
+    [space.clone],
+  )
+  expect(result.removed).toEqual([])
+  expect(result.skipped).toMatchObject([{ path: restored.path }])
+  expect(existsSync(join(restored.path, 'work.txt'))).toBe(true)
+})
+
+test('where something is already, nothing is restored and nothing is lost', async () => {
+  const made = await create()
+  await writeFile(join(made.path, 'work.txt'), 'work')
+  await remove()
+  const taken = join(space.dir, 'taken')
+  await mkdir(taken)
+  await writeFile(join(taken, 'theirs.txt'), 'theirs')
+  await expect(engine.restore({ jobId: JOB, path: taken })).rejects.toMatchObject({ code: 'CONFLICT' })
+  expect(await readdir(taken)).toEqual(['theirs.txt'])
+  await expect(engine.restore({ jobId: 'unknown' })).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  await expect(engine.restore({ jobId: JOB, n: 7 })).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  expect(await space.git(space.clone, 'branch', '--list', 'feat/*')).toBe('')
+})
+
+test('dropped is forgotten, of that job alone', async () => {
+  for (const jobId of ['job-one', 'job-two']) {
+    const { path } = await create(jobId)
+    await writeFile(join(path, 'work.txt'), jobId)
+    await remove(jobId)
+  }
+  expect(await engine.drop('job-one')).toEqual({ refs: ['refs/scrum4me/salvage/job-one/1'] })
+  expect(await engine.saved()).toMatchObject([{ jobId: 'job-two' }])
+  await expect(engine.drop('job-one')).rejects.toMatchObject({ code: 'NOT_FOUND' })
+})
+
+test('work that stays the same is saved once, however often it is looked at', async () => {
+  const { path } = await create()
+  await writeFile(join(path, 'work.txt'), 'work')
+  const process = spawn('sleep', ['600'], { cwd: path, stdio: 'ignore' })
+  onTestFinished(() => void process.kill('SIGKILL'))
+  expect(await remove()).toMatchObject({ outcome: 'deferred', salvageRef: `refs/scrum4me/salvage/${JOB}/1` })
+  expect(await remove()).toMatchObject({ outcome: 'deferred', salvageRef: `refs/scrum4me/salvage/${JOB}/1` })
+  await writeFile(join(path, 'work.txt'), 'more work')
+  expect(await remove()).toMatchObject({ outcome: 'deferred', salvageRef: `refs/scrum4me/salvage/${JOB}/2` })
+})
+
+test('deferred until the last process has left, then removed with what it did meanwhile', async () => {
+  await engine.start()
+  const { path } = await create()
+  const process = spawn('sh', ['-c', 'read line; echo last words > last.txt; read line'], {
+    cwd: path,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  })
+  onTestFinished(() => void process.kill('SIGKILL'))
+  expect(await remove()).toMatchObject({ outcome: 'deferred' })
+  expect(await engine.list()).toMatchObject([{ jobId: JOB, state: 'deferred' }])
+  process.stdin.write('go\n')
+  await until(async () => existsSync(join(path, 'last.txt')))
+  process.stdin.end()
+  await until(async () => (await engine.list()).length === 0)
+  const [saved] = await engine.saved()
+  expect(await space.git(space.clone, 'show', `${saved?.ref}:last.txt`)).toBe('last words')
+  expect(await space.git(space.clone, 'branch', '--list', 'feat/*')).toBe('')
+})
+
+test('saving changes nothing that a person or agent sees', async () => {
+  const { path } = await create()
+  await writeFile(join(path, 'src/a.txt'), 'staged')
+  await space.git(path, 'add', '-A')
+  await writeFile(join(path, 'src/a.txt'), 'modified')
+  await space.git(path, 'stash', 'push', '--quiet')
+  await writeFile(join(path, 'untracked.txt'), 'u')
+  const admin = join(space.clone, '.git/worktrees', JOB)
+  const seen = async () => ({
+    files: await snapshot(path, /^$/),
+    admin: await snapshot(admin, /^$/),
+    refs: await space
+      .git(space.clone, 'for-each-ref', '--exclude=refs/scrum4me')
+      .catch(() =>
+        space.git(space.clone, 'for-each-ref', 'refs/heads', 'refs/remotes', 'refs/stash', 'refs/tags'),
+      ),
+    stashes: await space.git(space.clone, 'stash', 'list'),
+    config: await space.git(space.clone, 'config', '--local', '--list'),
+  })
+  const before = await seen()
+  const process = spawn('sleep', ['600'], { cwd: path, stdio: 'ignore' })
+  onTestFinished(() => void process.kill('SIGKILL'))
+  expect(await remove()).toMatchObject({ outcome: 'deferred', salvageRef: `refs/scrum4me/salvage/${JOB}/1` })
+  expect(await seen()).toEqual(before)
+})
+
+test('stashes: those made here are saved, a neighbour’s and a person’s are not', async () => {
+  const stash = async (path: string, text: string) => {
+    await writeFile(join(path, 'src/a.txt'), text)
+    await space.git(path, 'stash', 'push', '--quiet', '-m', text)
+  }
+  const one = await create('job-one')
+  const two = await create('job-two')
+  await stash(one.path, 'of one')
+  await stash(two.path, 'of two')
+  await stash(space.clone, 'of a person')
+  const { salvageRef } = await remove('job-one')
+  const restored = await engine.restore({ jobId: 'job-one' })
+  expect(restored.notes.filter((note) => note.includes('stash'))).toHaveLength(1)
+  expect(restored.notes.join()).toContain('of one')
+  expect((await space.git(space.clone, 'stash', 'list')).split('\n')).toHaveLength(3)
+  expect(salvageRef).not.toBeNull()
+})
+
+test('more than the limit: all of it stays, and the reason says which setting', async () => {
+  engine = space.engine({ salvageMaxBytes: 1_000 })
+  const { path } = await create()
+  await writeFile(join(path, 'large.bin'), Buffer.alloc(2_000))
+  const outcome = await remove()
+  expect(outcome).toMatchObject({ outcome: 'kept', salvageRef: null })
+  expect(outcome.reason).toContain('2000 bytes')
+  expect(existsSync(join(path, 'large.bin'))).toBe(true)
+  await rm(join(path, 'large.bin'))
+  expect(await remove()).toMatchObject({ outcome: 'removed' })
+})
+
+test('another worktree inside this one: all of it stays', async () => {
+  const { path } = await create()
+  await space.git(path, 'worktree', 'add', '--quiet', '-b', 'inner', 'inner')
+  expect(await remove()).toMatchObject({ outcome: 'kept' })
+  expect(existsSync(join(path, 'inner/README.md'))).toBe(true)
+  await space.git(path, 'worktree', 'remove', 'inner')
+  expect(await remove()).toMatchObject({ outcome: 'removed' })
+})
+
+test('a clone that is gone: its worktree stays', async () => {
+  const { path } = await create()
+  await writeFile(join(path, 'work.txt'), 'work')
+  await rm(space.clone, { recursive: true })
+  await remove().catch(() => undefined)
+  expect(existsSync(join(path, 'work.txt'))).toBe(true)
+})
+
+test('a disk that runs full while saving: nothing removed, nothing half saved; with room it works', {
+  timeout: 300_000,
+}, async (context) => {
+  const disk = join(space.dir, 'small disk')
+  await mkdir(disk)
+  try {
+    // Out of inodes with bytes to spare: no look beforehand sees it coming.
+    await exec('mount', ['-t', 'tmpfs', '-o', 'size=64m,nr_inodes=600', 'tmpfs', disk])
+  } catch {
+    context.skip('mounting needs root')
+  }
+  try {
+    const clone = join(disk, 'clone')
+    await space.git(space.dir, 'clone', '--quiet', space.origin, clone)
+    const { path } = await create(JOB, clone)
+    for (const name of ['a', 'b', 'c', 'd']) await writeFile(join(path, name), `work ${name}`)
+    await mkdir(join(disk, 'filling'))
+    let files = 0
+    for (; ; files += 1) {
+      const isFull = await writeFile(join(disk, `filling/${files}`), '').then(
+        () => false,
+        () => true,
+      )
+      if (isFull) break
+    }
+    const outcomes: string[] = []
+    while (outcomes.at(-1) !== 'removed') {
+      const outcome = await remove()
+      outcomes.push(outcome.outcome)
+      if (outcome.outcome === 'removed') expect(outcome.salvageRef).toBe(`refs/scrum4me/salvage/${JOB}/1`)
+      else {
+        expect(outcome).toMatchObject({
+          outcome: 'kept',
+          salvageRef: null,
+          reason: expect.stringMatching(/disk/),
+        })
+        expect(existsSync(join(path, 'a'))).toBe(true)
+        expect(await space.git(clone, 'for-each-ref', 'refs/scrum4me')).toBe('')
+        const scratch = await readdir(join(clone, '.git/worktrees', JOB))
+        expect(scratch.filter((name) => name.startsWith('scrum4me-'))).toEqual([])
+        for (let freed = 0; freed < (LONG ? 1 : 6); freed += 1) {
+          files -= 1
+          await rm(join(disk, `filling/${files}`))
+        }
+      }
+    }
+    expect(outcomes.length).toBeGreaterThan(4)
+    expect(await space.git(clone, 'fsck', '--no-dangling', '--no-progress')).toBe('')
+    await engine.stop()
+  } finally {
+    await exec('umount', ['--lazy', disk])
+  }
+})
