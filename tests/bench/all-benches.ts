@@ -1,0 +1,7 @@
+import type { Bench } from './bench.ts'
+import { coldStart } from './figures/cold-start.ts'
+import { pickup } from './figures/pickup.ts'
+import { roundTrip } from './figures/round-trip.ts'
+
+/** In the order they run and are shown. */
+export const allBenches: readonly Bench[] = [coldStart, roundTrip, pickup]

@@ -1,0 +1,33 @@
+import { parseArgs } from 'node:util'
+import { allBenches } from './all-benches.ts'
+import { render } from './render.ts'
+import { run } from './run.ts'
+
+const HELP = `npm run bench [-- options]
+
+  --only NAME     one bench; may be given several times: ${allBenches.map(({ name }) => name).join(', ')}
+  --scale FACTOR  part of the repetitions, to try something out (default 1; percentiles want all of them)
+  --json          one JSON document on stdout, with every series
+`
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', multiple: true },
+    scale: { type: 'string', default: '1' },
+    json: { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+})
+
+const chosen = allBenches.filter(({ name }) => values.only === undefined || values.only.includes(name))
+const scale = Number(values.scale)
+if (values.help) {
+  process.stdout.write(HELP)
+} else if (chosen.length === 0 || !(scale > 0)) {
+  process.stderr.write(HELP)
+  process.exitCode = 2
+} else {
+  const report = await run(chosen, { scale }, (text) => process.stderr.write(`${text}\n`))
+  process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : render(report))
+  if (report.benches.some(({ failed }) => failed !== undefined)) process.exitCode = 1
+}
