@@ -1,36 +1,59 @@
 import { messageOf } from '../errors.ts'
 import { delay } from '../lifecycle/delay.ts'
 import type { Engine } from './engine.ts'
+import type { JobRecord } from './job-record.ts'
 import { finishRemoval } from './remove.ts'
 import { processesIn } from './standing.ts'
 
 const EVERY_MS = 2_000
 
-/** Removes worktrees that were asked to go, when the last process has left them. Runs until the engine stops. */
+/** After a failure a clone gets time to recover, ms. */
+const AFTER_FAILURE_MS = 60_000
+
+/**
+ * Removes worktrees that were asked to go, when the last process has left them, and those whose removal was cut off
+ * by an error. Runs until the engine stops.
+ */
 export async function watchDeferred(engine: Engine): Promise<void> {
+  const notBefore = new Map<string, number>()
   while (!engine.stopping.aborted) {
-    for (const { jobId, removal } of await engine.records.jobs()) {
-      if (removal !== null) await tryAgain(engine, jobId)
+    for (const record of await engine.records.jobs()) {
+      if (!isWaiting(record) || (notBefore.get(record.jobId) ?? 0) > Date.now()) continue
+      const went = await tryAgain(engine, record.jobId)
+      if (went) notBefore.delete(record.jobId)
+      else notBefore.set(record.jobId, Date.now() + AFTER_FAILURE_MS)
     }
     await delay(EVERY_MS, engine.stopping)
   }
 }
 
-async function tryAgain(engine: Engine, jobId: string): Promise<void> {
+function isWaiting(record: JobRecord): boolean {
+  return (
+    record.phase === 'removing' ||
+    record.phase === 'saved' ||
+    (record.phase === 'ready' && record.removal !== null)
+  )
+}
+
+/** False: it failed, so not at once again. */
+async function tryAgain(engine: Engine, jobId: string): Promise<boolean> {
   try {
-    await engine.turns.run(jobId, engine.stopping, async () => {
+    return await engine.turns.run(jobId, engine.stopping, async () => {
       const record = await engine.records.job(jobId)
       // Claimed again, or removed, while we waited for the turn.
-      if (record === null || record.removal === null || record.phase !== 'ready') return
-      if ((await processesIn(record.path, engine.childEnv)).length > 0) return
+      if (record === null || !isWaiting(record)) return true
+      if (record.phase === 'ready' && (await processesIn(record.path, engine.childEnv)).length > 0)
+        return true
       const { outcome, reason, salvageRef } = await finishRemoval(engine, record)
       engine.logger.info(
         { job: jobId, outcome, reason, salvage_ref: salvageRef },
         'a removal was deferred until now',
       )
+      return outcome === 'removed'
     })
   } catch (error) {
-    if (engine.stopping.aborted) return
+    if (engine.stopping.aborted) return true
     engine.logger.warn({ job: jobId, err: messageOf(error) }, 'a deferred removal failed; it is tried again')
+    return false
   }
 }

@@ -71,11 +71,7 @@ export class Layout {
       : realPath
   }
 
-  /** Renamed here, a worktree is out of everybody's way; deleting it takes its time. Same file system. */
-  async trash(): Promise<string> {
-    return join(this.#real ?? (await this.open()), '.trash')
-  }
-
+  /** Where spare worktrees are. */
   async spares(): Promise<string> {
     return join(this.#real ?? (await this.open()), '.spare')
   }

@@ -1,5 +1,6 @@
 import { rename } from 'node:fs/promises'
-import { codeOf } from '../errors.ts'
+import { codeOf, messageOf } from '../errors.ts'
+import { stopped } from '../lock/unless-aborted.ts'
 import type { Engine } from './engine.ts'
 import { commitOf, deleteBranch } from './git/refs.ts'
 import { unregister } from './git/registration.ts'
@@ -66,8 +67,25 @@ const NONE: RemoveOutcome = {
   path: null,
 }
 
-/** Carries a removal through, from wherever an earlier run left it. */
+/**
+ * Carries a removal through, from wherever an earlier run left it. Throws only when the engine stops: a clone that
+ * cannot be used now (moved, unreadable) is a reason to keep its worktree and to try again later.
+ */
 export async function finishRemoval(engine: Engine, asked: JobRecord): Promise<RemoveOutcome> {
+  try {
+    return await carryThrough(engine, asked)
+  } catch (error) {
+    if (engine.stopping.aborted) throw stopped(engine.stopping)
+    const record = (await engine.records.job(asked.jobId)) ?? asked
+    const isGoing = record.phase === 'removing' || record.phase === 'saved'
+    const reason = messageOf(error)
+    await engine.records.put({ ...record, removal: isGoing ? asked.removal : null, keptReason: reason })
+    const path = engine.layout.shown(asked.path)
+    return { ...NONE, outcome: isGoing ? 'deferred' : 'kept', reason, path }
+  }
+}
+
+async function carryThrough(engine: Engine, asked: JobRecord): Promise<RemoveOutcome> {
   const path = engine.layout.shown(asked.path)
   if (asked.phase === 'saved') {
     await finishSaved(engine, asked)

@@ -1,16 +1,14 @@
-import { randomBytes } from 'node:crypto'
-import { mkdir, readFile, rename, rmdir } from 'node:fs/promises'
+import { readFile, rename, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf } from '../errors.ts'
 import { delay } from '../lifecycle/delay.ts'
 import { freeBytes } from './disk.ts'
 import type { Engine } from './engine.ts'
-import { checkOut } from './git/check-out.ts'
 import { checkoutSettings } from './git/checkout-settings.ts'
-import { findAdminDir, register, replaceFile, unregister } from './git/registration.ts'
+import { findAdminDir, replaceFile, unregister } from './git/registration.ts'
 import { openRepository, type Repository } from './git/repository.ts'
 import { lstatOrNull } from './lstat-or-null.ts'
-import { markerText } from './marker.ts'
+import { makeSpare } from './make-spare.ts'
 import { save } from './salvage/save.ts'
 import type { SpareRecord } from './spare-record.ts'
 
@@ -20,8 +18,6 @@ const MAX_SPARES = 4
 const FORGET_AFTER_MS = 7 * 24 * 3600_000
 /** Jobs come in bursts: making a spare waits until this one's agent has begun, ms. */
 const QUIET_MS = 2_000
-/** An index is trusted without reading files only when it is younger than they are by a second, ms. */
-const INDEX_AGE_MS = 1_100
 
 /** What a job's worktree will be; `sha` is where its branch begins. */
 export interface Wanted {
@@ -167,49 +163,16 @@ export class Spares {
   }
 
   async #make(commonDir: string, repoRoot: string, sha: string): Promise<void> {
-    const { records, layout, git, lock, stopping, disk, now } = this.#engine
+    const { records, now } = this.#engine
     const wantedAt = now().toISOString()
     const spares = await records.spares()
     const there = spares.find((spare) => spare.commonDir === commonDir)
-    if (there !== undefined) return records.putSpare({ ...there, wantedAt })
+    if (there !== undefined) {
+      // One that is being handed over just now must not get its record back.
+      return this.#busy.has(there.name) ? undefined : records.putSpare({ ...there, wantedAt })
+    }
     await this.#makeRoom(spares)
-    const repository = await openRepository(git, repoRoot, stopping)
-    const directory = await layout.spares()
-    await mkdir(directory, { recursive: true, mode: 0o700 })
-    const name = `spare-${randomBytes(6).toString('hex')}`
-    const spare: SpareRecord = {
-      name,
-      phase: 'making',
-      repoRoot,
-      commonDir,
-      path: join(directory, name),
-      sha,
-      settings: await checkoutSettings(repository),
-      bytes: null,
-      wantedAt,
-    }
-    await records.putSpare(spare)
-    try {
-      const lockReason = markerText({ instanceId: this.#engine.instanceId, kind: 'spare', id: name })
-      await lock.run(commonDir, stopping, () =>
-        register(git, repository, { path: spare.path, sha, branch: null, lockReason }, stopping),
-      )
-      await checkOut(git, repository, spare.path, { signal: stopping, low: true })
-      await delay(INDEX_AGE_MS, stopping)
-      const refresh = {
-        dir: spare.path,
-        signal: stopping,
-        config: repository.settings,
-        low: true,
-        expect: [0, 1],
-      }
-      await git.run(refresh, 'update-index', '-q', '--refresh')
-      const bytes = await disk.usedBytes(spare.path, stopping)
-      await records.putSpare({ ...spare, phase: 'ready', bytes })
-    } catch (error) {
-      if (!stopping.aborted) await this.discard(spare)
-      throw error
-    }
+    await makeSpare(this.#engine, { repoRoot, sha, wantedAt }, (spare) => this.discard(spare))
   }
 
   /** Throws when the disk has no room; otherwise takes a spare from the clone that had no job for the longest time. */

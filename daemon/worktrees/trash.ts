@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, readdir, rename, rmdir } from 'node:fs/promises'
+import { readdir, rename } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { codeOf } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { Disk } from './disk.ts'
 import type { Layout } from './layout.ts'
+
+/** Beside the worktrees, so on the same file system; no job id begins with a dot. */
+const PREFIX = '.trash-'
 
 /**
  * What is saved and on its way out. A rename takes it out of everybody's way at once; deleting the files
@@ -28,11 +31,12 @@ export class Trash {
     return this.#waiting
   }
 
-  /** A path in the trash that nothing has yet; its directory exists. */
+  /**
+   * A path that nothing has yet. No directory of its own: on a full disk nothing can be made, but a rename works,
+   * and then there is room again.
+   */
   async place(path: string): Promise<string> {
-    const trash = await this.#layout.trash()
-    await mkdir(trash, { recursive: true, mode: 0o700 })
-    return join(trash, `${basename(path)}.${randomBytes(4).toString('hex')}`)
+    return join(await this.#layout.open(), `${PREFIX}${basename(path)}.${randomBytes(4).toString('hex')}`)
   }
 
   /** Moves a path to the trash; null when nothing is there. */
@@ -42,10 +46,7 @@ export class Trash {
       await rename(path, place)
       return place
     } catch (error) {
-      if (codeOf(error) === 'ENOENT') {
-        await this.#removeIfEmpty()
-        return null
-      }
+      if (codeOf(error) === 'ENOENT') return null
       throw error
     }
   }
@@ -58,7 +59,6 @@ export class Trash {
         if (signal.aborted) return
         const gone = await this.#disk.deleteTree(place, signal)
         if (!gone && !signal.aborted) this.#logger.warn(`worktrees: ${place} could not be deleted completely`)
-        await this.#removeIfEmpty()
       } catch (error) {
         this.#logger.warn({ err: error }, `worktrees: ${place} could not be deleted`)
       } finally {
@@ -70,11 +70,11 @@ export class Trash {
 
   /** Deletes what an earlier run left, but nothing that `isSpokenFor`. */
   async empty(isSpokenFor: (place: string) => boolean, signal: AbortSignal): Promise<void> {
-    const trash = await this.#layout.trash()
-    const names = await readdir(trash).catch(() => [])
+    const parent = await this.#layout.open()
+    const names = (await readdir(parent)).filter((name) => name.startsWith(PREFIX))
     await Promise.all(
       names
-        .map((name) => join(trash, name))
+        .map((name) => join(parent, name))
         .filter((place) => !isSpokenFor(place))
         .map((place) => this.delete(place, signal)),
     )
@@ -83,9 +83,5 @@ export class Trash {
   /** Resolves when nothing is being deleted. */
   settled(): Promise<void> {
     return this.#deleting
-  }
-
-  async #removeIfEmpty(): Promise<void> {
-    await rmdir(await this.#layout.trash()).catch(() => undefined)
   }
 }

@@ -1,4 +1,4 @@
-import { DaemonError } from '../errors.ts'
+import { codeOf, DaemonError } from '../errors.ts'
 import { GitError } from './git/git-error.ts'
 
 /**
@@ -30,9 +30,10 @@ export function diskLow(message: string, cause?: unknown): DaemonError {
 
 /** What went wrong in git, told as a failure of this job's worktree. */
 export function fromGit(doing: string, error: unknown): unknown {
+  const isFull =
+    error instanceof GitError ? error.isDiskFull : ['ENOSPC', 'EDQUOT'].includes(codeOf(error) ?? '')
+  if (isFull) return diskLow(`The disk ran full while ${doing}; everything is as it was before`, error)
   if (!(error instanceof GitError)) return error
-  if (error.isDiskFull)
-    return diskLow(`The disk ran full while ${doing}; everything is as it was before`, error)
   const permanent = error.why === 'failed' && !error.isTransient
   return new WorktreeError(
     `${doing} failed: ${error.message}; nothing was left behind`,

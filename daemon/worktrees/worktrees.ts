@@ -113,7 +113,7 @@ export class Worktrees implements Service {
 
   async find(jobId: string): Promise<WorktreeRecord | null> {
     const record = await this.#engine.records.job(checkJobId(jobId))
-    return record === null || record.phase === 'creating' ? null : this.#shown(record)
+    return record?.phase === 'ready' ? this.#shown(record) : null
   }
 
   /** Whether `origin/<branch>` contains the HEAD of the job's worktree; false when there is no worktree. */

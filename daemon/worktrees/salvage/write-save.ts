@@ -1,0 +1,80 @@
+import type { Engine } from '../engine.ts'
+import { type CommitsHere, existingCommits } from './commits.ts'
+import { saveMessage } from './manifest.ts'
+import type { NestedWork } from './nested.ts'
+import type { ObjectWriter, TreeEntry } from './object-writer.ts'
+import { type PinnedSave, pin } from './pin.ts'
+import type { SaveSubject } from './save.ts'
+import { isInterrupted, type StateFile } from './state-files.ts'
+import { writeState } from './state-tree.ts'
+import { storeEntries } from './store-entries.ts'
+import type { Survey } from './survey.ts'
+import type { WorktreeGit } from './worktree-git.ts'
+
+/** Everything that was found, and where it is written. */
+export interface Writing {
+  readonly subject: SaveSubject
+  readonly git: WorktreeGit
+  readonly writer: ObjectWriter
+  readonly found: Survey
+  readonly state: readonly StateFile[]
+  readonly mentioned: readonly string[]
+  readonly commits: CommitsHere
+  readonly nested: NestedWork
+}
+
+/**
+ * Writes a save and makes its ref (`manifest.ts` says what is in it); null when it turns out that there is nothing
+ * to save, a file having been touched only.
+ */
+export async function writeSave(engine: Engine, writing: Writing): Promise<string | null> {
+  const { subject, git, writer, found, state, commits, nested } = writing
+  const changes = found.entries.filter((entry) => entry.unchangedFrom === null)
+  const stored = await storeEntries(git, writer, changes)
+  const index = await writer.indexCopy()
+  const indexTree = await indexTreeOf(writer, index, found)
+  const gone = changes
+    .filter((entry) => entry.kind === 'missing' || entry.kind === 'special')
+    .map(({ path }) => path)
+  const moved = [...nested.moved].map(([path, id]): TreeEntry => ({ mode: '160000', id, path }))
+  await writer.change(index, [...gone, ...found.unmerged.map(({ path }) => path)], [...stored, ...moved])
+  const workTree = await writer.treeOf(index)
+
+  const { head } = commits
+  const headTree = head === null ? await writer.tree([]) : await git.text({}, 'rev-parse', `${head}^{tree}`)
+  const isNeeded =
+    workTree !== headTree ||
+    indexTree !== headTree ||
+    commits.only.length + commits.stashes.length + nested.bundles.length + found.unmerged.length > 0 ||
+    isInterrupted(state)
+  if (!isNeeded) return null
+
+  const stateTree = await writeState(engine, writing, stored)
+  const onHead = head === null ? [] : [head]
+  const mentionedCommits = await existingCommits(git, writing.mentioned)
+  const others = [
+    ...commits.only.filter((id) => id !== head),
+    ...mentionedCommits,
+    ...commits.stashes.map(({ id }) => id),
+  ]
+  const job = subject.jobId
+  const indexCommit = await writer.commit(indexTree, onHead, `Index of job ${job}\n`)
+  const stateCommit = await writer.commit(stateTree, others, `State of job ${job}\n`)
+  const message = saveMessage(job, commits.branch)
+  const work = await writer.commit(workTree, [...onHead, indexCommit, stateCommit], message)
+  await writer.migrate()
+  const save: PinnedSave = { work, trees: [workTree, indexTree, stateTree], parents: [...onHead, ...others] }
+  return pin(engine, git, job, save)
+}
+
+/** The tree of what is staged; with conflicts, of what is not in conflict (the stages are kept apart). */
+async function indexTreeOf(writer: ObjectWriter, index: string, found: Survey): Promise<string> {
+  if (found.unmerged.length === 0) return writer.treeOf(index)
+  const merged = await writer.indexCopy()
+  await writer.change(
+    merged,
+    found.unmerged.map(({ path }) => path),
+    [],
+  )
+  return writer.treeOf(merged)
+}

@@ -1,0 +1,151 @@
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Worktrees } from '../../daemon/worktrees/worktrees.ts'
+import { snapshot } from './support/snapshot.ts'
+import { Workspace } from './support/workspace.ts'
+
+const exec = promisify(execFile)
+const JOB = 'cjob0000000000000000abcd1234'
+let space: Workspace
+let engine: Worktrees
+beforeEach(async () => {
+  space = await Workspace.open()
+  await space.makeClone()
+  engine = space.engine()
+})
+afterEach(() => space.close())
+
+/** Create, work, remove, restore: the same bytes. */
+async function wholeLife(repoRoot: string): Promise<string> {
+  const made = await engine.create({ jobId: JOB, repoRoot })
+  expect(await space.git(made.path, 'status', '--porcelain')).toBe('')
+  const files = await snapshot(made.path)
+  expect(Object.keys(files)).toContain('src/a.txt')
+  await space.commit(made.path, 'src/committed.txt', 'committed')
+  await writeFile(join(made.path, 'src/a.txt'), 'modified')
+  await writeFile(join(made.path, 'untracked.txt'), 'untracked')
+  const before = await snapshot(made.path)
+  expect(await engine.remove({ jobId: JOB, branch: 'delete' })).toMatchObject({
+    outcome: 'removed',
+    salvageRef: `refs/scrum4me/salvage/${JOB}/1`,
+  })
+  const restored = await engine.restore({ jobId: JOB })
+  expect(await snapshot(restored.path)).toEqual(before)
+  return restored.path
+}
+
+test('a bare clone', async () => {
+  const bare = join(space.dir, 'bare.git')
+  await space.git(space.dir, 'clone', '--quiet', '--bare', space.origin, bare)
+  await wholeLife(bare)
+})
+
+test('a repository with SHA-256 ids', async () => {
+  const seed = join(space.dir, 'seed256')
+  await mkdir(seed)
+  await space.git(seed, 'init', '--quiet', '--object-format=sha256', '-b', 'main')
+  await space.commit(seed, 'src/a.txt', 'a\n')
+  await wholeLife(seed)
+})
+
+test('a blobless partial clone, with files that are fetched when they are needed', async () => {
+  await space.git(space.origin, 'config', 'uploadpack.allowFilter', 'true')
+  const partial = join(space.dir, 'partial')
+  await space.git(
+    space.dir,
+    'clone',
+    '--quiet',
+    '--no-checkout',
+    '--filter=blob:none',
+    `file://${space.origin}`,
+    partial,
+  )
+  await wholeLife(partial)
+})
+
+test('a shallow clone', async () => {
+  await space.pushFromElsewhere()
+  const shallow = join(space.dir, 'shallow')
+  await space.git(space.dir, 'clone', '--quiet', '--depth=1', `file://${space.origin}`, shallow)
+  await space.pushFromElsewhere('main', 'later.txt')
+  await wholeLife(shallow)
+})
+
+test.each([
+  ['cone'],
+  ['no-cone'],
+])('a sparse checkout (%s): the worktree is as sparse as the clone', async (mode) => {
+  await space.pushFromElsewhere('main', 'large/file.txt', 'large')
+  await space.git(space.clone, 'pull', '--quiet')
+  await space.git(space.clone, 'sparse-checkout', 'set', `--${mode}`, 'src')
+  const restored = await wholeLife(space.clone)
+  expect(existsSync(join(restored, 'large/file.txt'))).toBe(false)
+  expect((await space.git(restored, 'status', '--porcelain')).split('\n').sort()).toEqual([
+    '?? untracked.txt',
+    'M src/a.txt',
+  ])
+})
+
+test('a repo root that is a directory inside the clone, or a linked worktree', async () => {
+  await wholeLife(join(space.clone, 'src'))
+  const linked = join(space.dir, 'linked')
+  await space.git(space.clone, 'worktree', 'add', '--quiet', '-b', 'linked', linked)
+  const made = await engine.create({ jobId: 'job-linked', repoRoot: linked })
+  expect(await space.git(linked, 'status', '--porcelain')).toBe('')
+  expect(await engine.remove({ jobId: 'job-linked', branch: 'delete' })).toMatchObject({ outcome: 'removed' })
+  expect(existsSync(made.path)).toBe(false)
+})
+
+test('with submodules: left for the agent to initialise, and what it does there is saved', async () => {
+  const library = join(space.dir, 'library.git')
+  await space.git(space.dir, 'clone', '--quiet', '--bare', space.origin, library)
+  const seed = join(space.dir, 'seed')
+  const local = ['-c', 'protocol.file.allow=always']
+  await space.git(seed, ...local, 'submodule', '--quiet', 'add', library, 'module')
+  await space.git(seed, 'commit', '--quiet', '-m', 'a submodule')
+  await space.git(seed, 'push', '--quiet', space.origin, 'HEAD:main')
+  const made = await engine.create({ jobId: JOB, repoRoot: space.clone })
+  expect(await readdir(join(made.path, 'module'))).toEqual([])
+  await space.git(made.path, ...local, 'submodule', '--quiet', 'update', '--init')
+  // Nothing of its own in it: nothing to save.
+  expect(await engine.remove({ jobId: JOB, branch: 'delete' })).toMatchObject({
+    outcome: 'removed',
+    salvageRef: null,
+  })
+  const again = await engine.create({ jobId: JOB, repoRoot: space.clone })
+  await space.git(again.path, ...local, 'submodule', '--quiet', 'update', '--init')
+  const tip = await space.commit(join(again.path, 'module'), 'inside.txt', 'inside')
+  expect(await engine.remove({ jobId: JOB, branch: 'delete' })).toMatchObject({ outcome: 'removed' })
+  const restored = await engine.restore({ jobId: JOB, path: join(space.dir, 'deep/er/place') })
+  expect(await space.git(join(restored.path, 'module'), 'rev-parse', 'HEAD')).toBe(tip)
+  expect(await space.git(restored.path, 'status', '--porcelain')).toBe('M module')
+})
+
+test('a disk that runs full while a worktree is made: nothing of it is left', async (context) => {
+  await mkdir(space.parent)
+  try {
+    await exec('mount', ['-t', 'tmpfs', '-o', 'size=64m,nr_inodes=5', 'tmpfs', space.parent])
+  } catch {
+    context.skip('mounting needs root')
+  }
+  try {
+    await expect(engine.create({ jobId: JOB, repoRoot: space.clone })).rejects.toMatchObject({
+      code: 'DISK_LOW',
+    })
+    expect(await space.git(space.clone, 'worktree', 'list')).not.toContain(JOB)
+    expect(await space.git(space.clone, 'branch', '--list', 'feat/*')).toBe('')
+    expect(await readdir(join(space.state, 'worktrees/jobs'))).toEqual([])
+    await engine.stop()
+    expect((await readdir(space.parent)).filter((name) => !name.startsWith('.'))).toEqual([])
+    await exec('mount', ['-o', 'remount,nr_inodes=1000', space.parent])
+    engine = space.engine()
+    await engine.create({ jobId: JOB, repoRoot: space.clone })
+    await engine.stop()
+  } finally {
+    await exec('umount', ['--lazy', space.parent])
+  }
+})
