@@ -11,6 +11,10 @@ export async function run(
 ): Promise<Report> {
   const start = performance.now()
   const world = await World.make()
+  // Whatever was started is stopped, also when a person has seen enough.
+  const interrupted = () => void world.close().then(() => process.exit(130))
+  process.once('SIGINT', interrupted)
+  process.once('SIGTERM', interrupted)
   try {
     const where = await circumstances(await world.postgresVersion())
     const reports: BenchReport[] = []
@@ -20,6 +24,8 @@ export async function run(
     }
     return { circumstances: where, scale: sizes.scale, seconds: since(start), benches: reports }
   } finally {
+    process.off('SIGINT', interrupted)
+    process.off('SIGTERM', interrupted)
     await world.close()
   }
 }

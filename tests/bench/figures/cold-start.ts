@@ -14,9 +14,10 @@ const TARGET = MAJOR < 24 ? 1.3 : 1.7
 export const coldStart: Bench = {
   name: 'cold-start',
   async run(world, sizes) {
-    const tenant = await world.tenant()
-    const machine = await Machine.make(tenant)
+    const cleanup = world.scope()
     try {
+      const tenant = await world.tenant()
+      const machine = cleanup.own(await Machine.make(tenant), (made) => made.remove())
       await machine.product()
       await machine.start()
       const shimEnv = machine.installation.env
@@ -43,7 +44,7 @@ export const coldStart: Bench = {
         },
       }
     } finally {
-      await machine.remove()
+      await cleanup.run()
     }
   },
 }

@@ -4,7 +4,6 @@ import { type Bench, times } from '../bench.ts'
 import { type Figure, ms, ratio } from '../figure.ts'
 import { PER_SESSION_SERVER, sessionEnvironment } from '../rivals/session-environment.ts'
 import { median, percentile, type Summary, summarise } from '../samples.ts'
-import { Cleanup } from '../world/cleanup.ts'
 import { timed } from '../world/clock.ts'
 import { Machine } from '../world/machine.ts'
 
@@ -32,7 +31,7 @@ interface Rounds {
 export const roundTrip: Bench = {
   name: 'round-trip',
   async run(world, sizes) {
-    const cleanup = new Cleanup()
+    const cleanup = world.scope()
     try {
       const tenant = await world.tenant()
       const machine = cleanup.own(await Machine.make(tenant), (made) => made.remove())

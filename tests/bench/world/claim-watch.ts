@@ -17,7 +17,7 @@ export class ClaimWatch {
   }
 
   static async start(url: string): Promise<ClaimWatch> {
-    const client = new pg.Client({ connectionString: url })
+    const client = new pg.Client({ connectionString: url, application_name: 'bench' })
     const made = new ClaimWatch(client)
     client.on('notification', ({ payload }) => made.#hear(payload ?? ''))
     await client.connect()

@@ -8,6 +8,11 @@ export class Cleanup {
     return made
   }
 
+  /** One that ends by itself earlier, and with this one at the latest. */
+  child(): Cleanup {
+    return this.own(new Cleanup(), (made) => made.run())
+  }
+
   async run(): Promise<void> {
     for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
       await step().catch((error: unknown) => console.error('clearing up failed:', error))

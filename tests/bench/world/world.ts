@@ -15,6 +15,8 @@ const SETTINGS = {
   shared_buffers: '128MB',
   max_connections: '400',
   max_wal_size: '2GB',
+  // It would add transactions of its own to those that are counted.
+  autovacuum_naptime: '10min',
 }
 
 const TEMPLATE = 'bench_template'
@@ -57,7 +59,7 @@ export class World {
     this.#databases += 1
     const name = `bench_${this.#databases}`
     await this.admin(`create database ${name} template ${TEMPLATE}`)
-    const pool = new pg.Pool({ connectionString: this.server.url(name), max: 4 })
+    const pool = new pg.Pool({ connectionString: this.server.url(name), max: 4, application_name: 'bench' })
     pool.on('error', () => undefined)
     this.#cleanup.own(pool, (made) => made.end())
     return Tenant.make(pool, this.server.url(name), name)
@@ -75,6 +77,11 @@ export class World {
     const client = new pg.Client({ connectionString: this.server.url('postgres') })
     await client.connect()
     await client.query(sql).finally(() => client.end())
+  }
+
+  /** For one bench, which runs it at its end; an interrupted run does so too. */
+  scope(): Cleanup {
+    return this.#cleanup.child()
   }
 
   async close(): Promise<void> {

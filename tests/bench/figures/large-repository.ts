@@ -1,0 +1,37 @@
+import { join } from 'node:path'
+import { type Bench, times } from '../bench.ts'
+import { ms, ratio } from '../figure.ts'
+import { median, summarise } from '../samples.ts'
+import { Course, preparing, withSpares } from '../world/course.ts'
+import { largeRepository } from '../world/large-repository.ts'
+
+/** What a job of a large repository waits for, where a checkout takes a second or two. */
+export const largeRepositoryBench: Bench = {
+  name: 'large-repository',
+  async run(world, sizes) {
+    const cleanup = world.scope()
+    try {
+      const clone = await largeRepository(join(world.dir, 'large'))
+      const course = await Course.make(world, cleanup, {}, [clone])
+      const s = await withSpares(course, times(sizes, 5, 1))
+      await course.close()
+      const ready = preparing(s)
+      return {
+        figures: [
+          ratio(
+            'claim → worktree ready, 20,000 files, p50',
+            ms('ours', median(ready)),
+            ms('git worktree add', median(s.add)),
+            0.2,
+          ),
+        ],
+        series: {
+          'claimed to answer, 20,000 files, ms': summarise(ready),
+          'git worktree add, 20,000 files, ms': summarise(s.add),
+        },
+      }
+    } finally {
+      await cleanup.run()
+    }
+  },
+}
