@@ -7,6 +7,8 @@ import { Reply } from './reply.ts'
 /** For calls that ask the database; the daemon itself gives up earlier, with a better reason. */
 const CALL_DEADLINE_MS = 30_000
 const QUICK_DEADLINE_MS = 2_000
+/** `status` gives up after 2 s and says so; who wants something done waits longer for a busy machine. */
+const HELLO_DEADLINE_MS = 10_000
 
 export interface AskOptions {
   readonly timeoutMs?: number
@@ -36,6 +38,7 @@ export async function askRaw(
   await nameForeignDatabase(invocation)
   return control(paths.socket, method, params, {
     timeoutMs: options.timeoutMs ?? CALL_DEADLINE_MS,
+    helloMs: HELLO_DEADLINE_MS,
     startCommand: daemonCommand('start', paths),
   })
 }
