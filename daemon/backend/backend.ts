@@ -46,6 +46,7 @@ export class Backend implements Service {
   #problem: DaemonError | null = null
   #loop: Promise<void> | null = null
   #everUp = false
+  #upSince = 0
   /** Times it was lost again without a write that went through in between. */
   #relapses = 0
 
@@ -61,6 +62,11 @@ export class Backend implements Service {
   /** Why it is not up; null while it is, or before the first try has ended. */
   get problem(): DaemonError | null {
     return this.#problem
+  }
+
+  /** ms it has been up; 0 while it is not. */
+  get upMs(): number {
+    return this.#state === 'up' ? performance.now() - this.#upSince : 0
   }
 
   get everUp(): boolean {
@@ -149,6 +155,7 @@ export class Backend implements Service {
           if ('caller' in result) {
             this.#caller = result.caller
             this.#everUp = true
+            this.#upSince = performance.now()
             this.#become('up', null)
             return
           }
@@ -211,6 +218,6 @@ function tokenRefused(reason: string): DaemonError {
   return new DaemonError(
     'UNAUTHORIZED',
     `The API token of this daemon is ${reason}; it is not present and claims nothing`,
-    'Create a token in Scrum4Me and run `scrum4me-daemon login`; it is taken up by itself when it becomes valid again.',
+    'Create a token in Scrum4Me, run `scrum4me-daemon login`, then `scrum4me-daemon restart`; the present one is taken up by itself when it becomes valid again.',
   )
 }

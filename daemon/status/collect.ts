@@ -15,6 +15,9 @@ import type { QueueCount } from './queue-count.ts'
 import { statusReport } from './report.ts'
 import type { WorktreeGlance } from './worktree-glance.ts'
 
+/** Longer than proving LISTEN takes on a connection that works, ms. */
+const LISTEN_PROOF_MS = 3_000
+
 export interface StatusSources {
   readonly config: Config
   readonly instanceId: string
@@ -46,14 +49,14 @@ export async function collectStatus(from: StatusSources): Promise<StatusReport> 
   const ageMs = beatAt === null ? null : Date.now() - beatAt
   const worktrees = glance.last
   return statusReport({
-    starting: !backend.everUp && backend.problem === null,
+    starting: isStarting(from),
     draining: from.draining(),
     problems: problems({
       backend: { state: backend.state, problem: backend.problem },
       listen: {
         state: listener.state,
         reason: listener.reason ?? null,
-        wanted: from.wanted() && backend.state === 'up',
+        wanted: from.wanted() && backend.state === 'up' && !isStarting(from),
       },
       heartbeat: { expected: from.wanted() && backend.state === 'up', ageMs },
       disk: {
@@ -107,6 +110,12 @@ export async function collectStatus(from: StatusSources): Promise<StatusReport> 
     worktrees,
     queue,
   })
+}
+
+/** Before the first try has ended, and while LISTEN is being proven right after it. */
+function isStarting({ backend, listener }: StatusSources): boolean {
+  if (!backend.everUp) return backend.problem === null
+  return backend.state === 'up' && backend.upMs < LISTEN_PROOF_MS && listener.state === 'reconnecting'
 }
 
 function presenceState({
