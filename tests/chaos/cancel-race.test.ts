@@ -23,6 +23,10 @@ it(`leaves no job with a cancelled call over ${RACES} races of cancel and claim`
   await machine.start()
   await machine.ready()
   const jobs = await made.enqueue(JOBS)
+  // Half of the jobs have been in other hands before: those sessions are gone, agent and all.
+  const before = await Promise.all(Array.from({ length: JOBS / 2 }, () => NotedSession.open(made, machine)))
+  const worked = new Set(await Promise.all(before.map(async (session) => (await session.take()).job)))
+  await Promise.all(before.map((session) => machine.discard(session.agent)))
   const sessions = await Promise.all(Array.from({ length: SESSIONS }, () => NotedSession.open(made, machine)))
   const tally = { 'while it waited': 0, 'after its answer': 0 }
   let left = RACES
@@ -74,6 +78,7 @@ it(`leaves no job with a cancelled call over ${RACES} races of cancel and claim`
     }),
   )
   expect(held.map((one) => one.job).sort()).toEqual([...jobs].sort())
+  for (const one of held) expect(one.resumed).toBe(worked.has(one.job))
   // Noted only now: what a cancelled call was given is nobody's.
   const answers = await Promise.all(
     takers.map(async (session, n) => {

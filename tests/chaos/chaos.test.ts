@@ -31,6 +31,9 @@ const FAULTS = {
 }
 const HABITS = { cancels: 0.1, vanishes: 0.04, commits: 0.4, scribbles: 0.15, runs: 0.3, thinksMs: 150 }
 
+/** For the run itself; what is not over by then is told with what stood still. */
+const DEADLINE_MS = LONG ? 3_000_000 : 720_000
+
 let lab: Laboratory | undefined
 afterEach(async () => {
   await lab?.close()
@@ -65,6 +68,9 @@ it(
     })
     try {
       await Promise.race([feed(lab, nemesis), failed])
+    } catch (error) {
+      for (const worker of workers) worker.stop()
+      throw error
     } finally {
       await nemesis.stop()
     }
@@ -74,7 +80,7 @@ it(
     for (const machine of lab.machines) if (machine.pid === null) await machine.start()
     const it = lab
     await Promise.race([
-      until('every job has ended', async () => (await unfinished(it)) === 0, 60_000).catch(() => undefined),
+      until('every job has ended', async () => (await unfinished(it)) === 0, 120_000).catch(() => undefined),
       failed,
     ])
     for (const worker of workers) worker.stop()
@@ -99,7 +105,7 @@ it(
     )
     expect(await processesOf(...ours)).toEqual([])
   },
-  LONG ? 3_600_000 : 600_000,
+  DEADLINE_MS + 120_000,
 )
 
 function scaled(by: number): typeof FAULTS {
@@ -120,10 +126,13 @@ function scaled(by: number): typeof FAULTS {
 /** Keeps a few jobs in the queue until all were there and nearly all have ended. */
 async function feed(lab: Laboratory, nemesis: Nemesis): Promise<void> {
   let made = 0
+  const end = performance.now() + DEADLINE_MS
   for (;;) {
     const { QUEUED = 0, CLAIMED = 0, RUNNING = 0 } = await lab.counts()
     const ended = made - QUEUED - CLAIMED - RUNNING
     nemesis.progress(ended)
+    if (performance.now() > end)
+      throw new Error(`not over in time: ${JSON.stringify({ made, ended, QUEUED, CLAIMED, RUNNING })}`)
     const more = Math.min(12 - QUEUED, JOBS - made)
     if (more > 0) {
       await lab.enqueue(more)

@@ -131,6 +131,19 @@ export class Laboratory {
     }
   }
 
+  /** Holds a job's row locked while `during` runs, as somebody's long transaction would. */
+  async locked<T>(job: string, during: () => Promise<T>): Promise<T> {
+    const client = await this.#pool.connect()
+    try {
+      await client.query('begin')
+      await client.query('select 1 from claude_jobs where id = $1 for update', [job])
+      return await during()
+    } finally {
+      await client.query('rollback')
+      client.release()
+    }
+  }
+
   async enqueue(count: number): Promise<string[]> {
     const ids = Array.from({ length: count }, () => newId())
     await this.query(
