@@ -1,7 +1,7 @@
 import type { ToolContext } from './context.ts'
 
-/** Under the contract's 15 s, with room for a busy machine. */
-const PROGRESS_MS = 10_000
+/** Half of the contract's 15 s: on a machine under load a timer and two hops may take seconds. */
+const PROGRESS_MS = 7_500
 
 /** Runs something long and sends progress now and then, at least every 15 s, until it ends. */
 export async function whileWaiting<T>(

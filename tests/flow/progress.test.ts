@@ -24,6 +24,7 @@ it('a waiting call sends progress at least every 15 s, across both hops', async 
     agent.call(name, { ...args, wait_seconds: 120 }, { onprogress: (sent) => progress[name].push(sent) })
   const job = waits('wait_for_job', {})
   const answer = waits('ask_user_question', { story_id: storyId, question: 'q' })
+  for (const waiting of [job, answer]) waiting.catch(() => undefined)
   await until('both are told', () => Object.values(progress).every((sent) => sent.length > 0), 15_000)
   expect(progress.wait_for_job[0]).toMatchObject({
     message: expect.stringMatching(/^Waiting for a job, \d+ s/),
