@@ -4,20 +4,22 @@
  */
 export interface Marker {
   readonly instanceId: string
-  readonly kind: 'job' | 'spare'
+  /** `restore`: saved work is being put back; a cut-off one is taken away again. */
+  readonly kind: 'job' | 'spare' | 'restore'
   /** Job id, or the spare's name. */
   readonly id: string
 }
 
 export function markerText(marker: Marker): string {
-  return marker.kind === 'job'
-    ? `scrum4me inst=${marker.instanceId} job=${marker.id}`
-    : `scrum4me inst=${marker.instanceId} spare=${marker.id} (kept ready for the next job; SCRUM4ME_SPARE_WORKTREES=off ends this)`
+  const text = `scrum4me inst=${marker.instanceId} ${marker.kind}=${marker.id}`
+  return marker.kind === 'spare'
+    ? `${text} (kept ready for the next job; SCRUM4ME_SPARE_WORKTREES=off ends this)`
+    : text
 }
 
 export function parseMarker(lockReason: string | null): Marker | null {
-  const match = /^scrum4me inst=(\S+) (job|spare)=(\S+)/.exec(lockReason ?? '')
+  const match = /^scrum4me inst=(\S+) (job|spare|restore)=(\S+)/.exec(lockReason ?? '')
   const [, instanceId, kind, id] = match ?? []
   if (instanceId === undefined || id === undefined) return null
-  return { instanceId, kind: kind === 'job' ? 'job' : 'spare', id }
+  return { instanceId, kind: kind === 'spare' || kind === 'restore' ? kind : 'job', id }
 }

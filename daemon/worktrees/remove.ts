@@ -123,6 +123,7 @@ async function whoIsIn(engine: Engine, record: JobRecord, attempt: number): Prom
  * (then it is back in its place).
  */
 async function takeAway(engine: Engine, ready: JobRecord, saved: Saved): Promise<boolean> {
+  await engine.trash.room()
   const place = await engine.trash.place(ready.path)
   const record: JobRecord = { ...ready, phase: 'removing', trashPath: place }
   await engine.records.put(record)

@@ -1,6 +1,8 @@
 import { messageOf } from '../errors.ts'
 import type { Engine } from './engine.ts'
 import { finishRemoval } from './remove.ts'
+import { knownClones } from './salvage/saved-work.ts'
+import { takeBackRestores, unfinishedRestores } from './salvage/take-back-restores.ts'
 import { undo } from './undo.ts'
 
 /**
@@ -9,20 +11,23 @@ import { undo } from './undo.ts'
  */
 export async function tidy(engine: Engine): Promise<void> {
   for (const { jobId } of await engine.records.jobs()) {
-    if (engine.stopping.aborted) return
-    await engine.turns
-      .run(jobId, engine.stopping, async () => {
-        const record = await engine.records.job(jobId)
-        if (record?.phase === 'creating') await undo(engine, record)
-        else if (record?.phase === 'removing' || record?.phase === 'saved')
-          await finishRemoval(engine, record)
-      })
-      .catch((error: unknown) => {
-        if (engine.stopping.aborted) return
-        engine.logger.warn(
-          { job: jobId, err: messageOf(error) },
-          'a cut-off worktree could not be tidied now',
-        )
-      })
+    await inTurn(engine, jobId, async () => {
+      const record = await engine.records.job(jobId)
+      if (record?.phase === 'creating') await undo(engine, record)
+      else if (record?.phase === 'removing' || record?.phase === 'saved') await finishRemoval(engine, record)
+    })
   }
+  for (const repository of await knownClones(engine)) {
+    for (const jobId of await unfinishedRestores(engine, repository).catch((): string[] => [])) {
+      await inTurn(engine, jobId, () => takeBackRestores(engine, repository, jobId))
+    }
+  }
+}
+
+async function inTurn(engine: Engine, jobId: string, work: () => Promise<void>): Promise<void> {
+  if (engine.stopping.aborted) return
+  await engine.turns.run(jobId, engine.stopping, work).catch((error: unknown) => {
+    if (engine.stopping.aborted) return
+    engine.logger.warn({ job: jobId, err: messageOf(error) }, 'a cut-off worktree could not be tidied now')
+  })
 }

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { readdir, rename } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { codeOf } from '../errors.ts'
@@ -6,8 +6,8 @@ import type { Logger } from '../logger.ts'
 import type { Disk } from './disk.ts'
 import type { Layout } from './layout.ts'
 
-/** Beside the worktrees, so on the same file system; no job id begins with a dot. */
-const PREFIX = '.trash-'
+/** More trees than this wait for the disk, not only in line. */
+const MANY = 8
 
 /**
  * What is saved and on its way out. A rename takes it out of everybody's way at once; deleting the files
@@ -17,18 +17,21 @@ export class Trash {
   readonly #layout: Layout
   readonly #disk: Disk
   readonly #logger: Logger
+  /** Beside the worktrees, so on the same file system; no job id begins with a dot. Another installation has its own. */
+  readonly #prefix: string
   #deleting: Promise<void> = Promise.resolve()
   #waiting = 0
 
-  constructor(layout: Layout, disk: Disk, logger: Logger) {
+  constructor(layout: Layout, disk: Disk, instanceId: string, logger: Logger) {
+    this.#prefix = `.trash-${createHash('sha256').update(instanceId).digest('hex').slice(0, 8)}-`
     this.#layout = layout
     this.#disk = disk
     this.#logger = logger
   }
 
-  /** How many trees wait to be deleted. */
-  get waiting(): number {
-    return this.#waiting
+  /** Resolves when the trash is short enough for more: jobs must not end faster than the disk can forget them. */
+  async room(): Promise<void> {
+    if (this.#waiting > MANY) await this.#deleting
   }
 
   /**
@@ -36,7 +39,10 @@ export class Trash {
    * and then there is room again.
    */
   async place(path: string): Promise<string> {
-    return join(await this.#layout.open(), `${PREFIX}${basename(path)}.${randomBytes(4).toString('hex')}`)
+    return join(
+      await this.#layout.open(),
+      `${this.#prefix}${basename(path)}.${randomBytes(4).toString('hex')}`,
+    )
   }
 
   /** Moves a path to the trash; null when nothing is there. */
@@ -71,7 +77,7 @@ export class Trash {
   /** Deletes what an earlier run left, but nothing that `isSpokenFor`. */
   async empty(isSpokenFor: (place: string) => boolean, signal: AbortSignal): Promise<void> {
     const parent = await this.#layout.open()
-    const names = (await readdir(parent)).filter((name) => name.startsWith(PREFIX))
+    const names = (await readdir(parent)).filter((name) => name.startsWith(this.#prefix))
     await Promise.all(
       names
         .map((name) => join(parent, name))

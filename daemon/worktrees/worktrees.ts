@@ -73,7 +73,7 @@ export class Worktrees implements Service {
       turns: new KeyQueue(),
       layout,
       records: new Records(options.stateDir),
-      trash: new Trash(layout, disk, options.logger),
+      trash: new Trash(layout, disk, options.instanceId, options.logger),
       disk,
       bases: new BaseFinder(git, lock),
       childEnv,

@@ -32,13 +32,16 @@ describe('the environment of git', () => {
       },
       ...{ DATABASE_URL: 'postgres://secret', SCRUM4ME_TOKEN: 'secret', NOTIFY_SOCKET: '/n' },
     }
-    const environment = gitEnvironment(parent, '/session')
+    const environment = gitEnvironment(parent, { sshAuthSock: '/session' })
     expect(environment).toMatchObject({ PATH: '/bin', HOME: '/h', SSH_AUTH_SOCK: '/session' })
+    expect(gitEnvironment(parent, { sshCommand: 'my-ssh -i key' }).GIT_SSH_COMMAND).toMatch(
+      /^my-ssh -i key -oBatch/,
+    )
     expect(JSON.stringify(environment)).not.toContain('secret')
     for (const name of ['EDITOR', 'GIT_DIR', 'GIT_CONFIG_COUNT', 'NOTIFY_SOCKET']) {
       expect(environment).not.toHaveProperty(name)
     }
-    expect(gitEnvironment(parent, null)).toMatchObject({ SSH_AUTH_SOCK: '/own' })
+    expect(gitEnvironment(parent, { sshAuthSock: null })).toMatchObject({ SSH_AUTH_SOCK: '/own' })
   })
 })
 

@@ -192,3 +192,37 @@ test('killed at any moment of save and remove', { timeout: TIMEOUT }, async () =
   const runs = LONG ? 60 : 3
   for (let run = 0; run < runs; run += 1) await killRemoval({}, 20 + ((run * 997) % 500))
 })
+
+test('killed while saved work is put back: taken away again, and it can be put back', {
+  timeout: TIMEOUT,
+}, async () => {
+  const first = space.engine()
+  const { path } = await first.create({ jobId: JOB, repoRoot: space.clone })
+  const before = await work(path)
+  await first.remove({ jobId: JOB, branch: 'delete' })
+  await first.stop()
+  const orders = async (at: number): Promise<EngineOrder[]> => [
+    { path: await killingGit(at, 'before') },
+    { path: await killingGit(at, 'after') },
+    { dieAtFileStep: at },
+  ]
+  for (let at = 1; ; at += every(11)) {
+    let died = false
+    for (const order of (await orders(at)).slice(LONG ? 0 : at % 3, LONG ? 3 : (at % 3) + 1)) {
+      if (!(await killed({ restore: [JOB], ...order }))) continue
+      died = true
+      const { engine } = await restartAndReconcile()
+      // Killed after the last step, it is a person's worktree already.
+      const [done] = (await readdir(space.parent)).filter((name) => name.endsWith('-restored'))
+      const restored =
+        done === undefined ? (await engine.restore({ jobId: JOB })).path : join(space.parent, done)
+      expect(await snapshot(restored)).toEqual(before)
+      const branch = await space.git(restored, 'symbolic-ref', '--short', 'HEAD')
+      await space.git(space.clone, 'worktree', 'remove', '--force', restored)
+      await space.git(space.clone, 'branch', '-D', '--quiet', branch)
+      await expectNothingLeft()
+      await engine.stop()
+    }
+    if (!died) return expect(at).toBeGreaterThan(11)
+  }
+})

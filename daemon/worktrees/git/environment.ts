@@ -6,6 +6,9 @@ const INHERITED = [
   'LOGNAME',
   'TMPDIR',
   'XDG_CONFIG_HOME',
+  // A credential helper may keep passwords in the desktop's keyring.
+  'XDG_RUNTIME_DIR',
+  'DBUS_SESSION_BUS_ADDRESS',
   'http_proxy',
   'https_proxy',
   'all_proxy',
@@ -32,16 +35,21 @@ export function childEnvironment(parent: NodeJS.ProcessEnv): Record<string, stri
   return environment
 }
 
-/** The environment of git. `sshAuthSock`: the session's agent; without one the daemon's own. */
-export function gitEnvironment(
-  parent: NodeJS.ProcessEnv,
-  sshAuthSock?: string | null,
-): Record<string, string> {
+export interface SshOptions {
+  /** The session's agent; without one the daemon's own. */
+  readonly sshAuthSock?: string | null | undefined
+  /** `core.sshCommand` of the user's own configuration. */
+  readonly sshCommand?: string | undefined
+}
+
+/** The environment of git. */
+export function gitEnvironment(parent: NodeJS.ProcessEnv, ssh: SshOptions = {}): Record<string, string> {
   const environment: Record<string, string> = {
     ...childEnvironment(parent),
     GIT_TERMINAL_PROMPT: '0',
     GIT_ASKPASS: '',
-    GIT_SSH_COMMAND: `ssh ${SSH_OPTIONS}`,
+    // Wins over core.sshCommand, which a clone may set.
+    GIT_SSH_COMMAND: `${ssh.sshCommand || 'ssh'} ${SSH_OPTIONS}`,
     // Empty wins over core.gitProxy, which a clone may set and which names a program.
     GIT_PROXY_COMMAND: '',
     // The identity of commits that this daemon itself makes (saved work); never that of an agent.
@@ -50,7 +58,7 @@ export function gitEnvironment(
     GIT_COMMITTER_NAME: 'scrum4me-daemon',
     GIT_COMMITTER_EMAIL: 'daemon@localhost',
   }
-  const sock = sshAuthSock || parent.SSH_AUTH_SOCK
+  const sock = ssh.sshAuthSock || parent.SSH_AUTH_SOCK
   if (sock) environment.SSH_AUTH_SOCK = sock
   return environment
 }

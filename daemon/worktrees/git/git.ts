@@ -1,6 +1,6 @@
 import { simpleGit } from 'simple-git'
 import { backoff, delay } from '../../lifecycle/delay.ts'
-import { gitEnvironment } from './environment.ts'
+import { gitEnvironment, type SshOptions } from './environment.ts'
 import { GitError } from './git-error.ts'
 import { runChild } from './run-child.ts'
 import { SAFE_CONFIG } from './safe-config.ts'
@@ -10,13 +10,12 @@ export interface GitOptions {
   readonly env: NodeJS.ProcessEnv
 }
 
-export interface GitCall {
+export interface GitCall extends SshOptions {
   /** `-C`; the directory git works in. */
   readonly dir: string
   readonly signal?: AbortSignal | undefined
   /** More `-c` settings, after the safe ones. */
   readonly config?: readonly string[]
-  readonly sshAuthSock?: string | null | undefined
 }
 
 export interface RunCall extends GitCall {
@@ -109,7 +108,7 @@ export class Git {
           return failure
         },
       })
-        .env(gitEnvironment(this.#env, call.sshAuthSock))
+        .env(gitEnvironment(this.#env, call))
         .raw(['-C', call.dir, ...args])
     } catch (error) {
       throw failure ?? new GitError(args[0] ?? '', null, String(error), 'not-started')
@@ -146,7 +145,7 @@ export class Git {
       command,
       args: rest,
       cwd: '/',
-      env: { ...gitEnvironment(this.#env, call.sshAuthSock), ...call.env },
+      env: { ...gitEnvironment(this.#env, call), ...call.env },
       input: call.input,
       signal: call.signal,
       deadlineMs: call.deadlineMs ?? DEADLINE_MS,

@@ -1,7 +1,7 @@
 import { realpath } from 'node:fs/promises'
 import type { Git, GitCall } from './git.ts'
 import { GitError } from './git-error.ts'
-import { type ConfigEntry, hardening, parseConfig } from './safe-config.ts'
+import { type ConfigEntry, hardening, parseConfig, trustedEntries } from './safe-config.ts'
 import { type ListedWorktree, parseWorktreeList } from './worktree-list.ts'
 
 /** A clone as it was found a moment ago. */
@@ -19,6 +19,8 @@ export interface Repository {
   /** `-c` settings that this clone needs to be safe; part of every call on it. */
   readonly settings: readonly string[]
   readonly hasOrigin: boolean
+  /** `core.sshCommand` as the user has it, not the clone. */
+  readonly sshCommand: string | undefined
 }
 
 /** Throws GitError when `root` is no repository that this user may use. */
@@ -47,6 +49,7 @@ export async function openRepository(git: Git, root: string, signal?: AbortSigna
     config,
     settings: hardening(config),
     hasOrigin: config.some((entry) => entry.key === 'remote.origin.url'),
+    sshCommand: trustedEntries(config).findLast((entry) => entry.key === 'core.sshcommand')?.value,
   }
 }
 
@@ -54,8 +57,9 @@ export async function openRepository(git: Git, root: string, signal?: AbortSigna
 export function onClone(
   repository: Repository,
   signal?: AbortSignal,
-): { dir: string; signal: AbortSignal | undefined; config: readonly string[] } {
-  return { dir: repository.root, signal, config: repository.settings }
+): GitCall & { readonly config: readonly string[] } {
+  const { root, settings, sshCommand } = repository
+  return { dir: root, signal, config: settings, sshCommand }
 }
 
 export async function listWorktrees(git: Git, call: GitCall): Promise<ListedWorktree[]> {

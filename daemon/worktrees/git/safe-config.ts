@@ -41,6 +41,11 @@ export function parseConfig(output: string): ConfigEntry[] {
   return entries
 }
 
+/** What the user or the machine's owner has configured, not the clone. */
+export function trustedEntries(entries: readonly ConfigEntry[]): ConfigEntry[] {
+  return entries.filter((entry) => entry.scope === 'system' || entry.scope === 'global')
+}
+
 const FILTER_KEY = /^filter\.(.+)\.(clean|smudge|process|required)$/s
 const CREDENTIAL_KEY = /^credential\.(?:.+\.)?helper$/s
 
@@ -50,7 +55,7 @@ const CREDENTIAL_KEY = /^credential\.(?:.+\.)?helper$/s
  */
 export function hardening(entries: readonly ConfigEntry[]): string[] {
   const own = entries.filter((entry) => entry.scope === 'local' || entry.scope === 'worktree')
-  const trusted = entries.filter((entry) => entry.scope === 'system' || entry.scope === 'global')
+  const trusted = trustedEntries(entries)
   return [
     ...[...names(own, FILTER_KEY)].flatMap((name) => trustedFilter(name, own, trusted)),
     ...credentialSettings(own, trusted),

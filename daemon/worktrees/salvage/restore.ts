@@ -1,17 +1,19 @@
-import { readdir, rmdir } from 'node:fs/promises'
+import { readdir, realpath } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { DaemonError, notFound } from '../../errors.ts'
 import { stopped } from '../../lock/unless-aborted.ts'
 import type { Engine } from '../engine.ts'
-import { commitOf, createBranch, deleteBranch } from '../git/refs.ts'
-import { findAdminDir, unregister } from '../git/registration.ts'
+import { commitOf } from '../git/refs.ts'
+import { findAdminDir } from '../git/registration.ts'
 import { onClone, type Repository } from '../git/repository.ts'
 import { checkJobId } from '../layout.ts'
 import { lstatOrNull } from '../lstat-or-null.ts'
+import { markerText } from '../marker.ts'
 import { fromGit } from '../worktree-error.ts'
 import { MANIFEST, type Manifest } from './manifest.ts'
 import { refill } from './refill.ts'
 import { knownClones, type SavedWork, savedIn } from './saved-work.ts'
+import { takeBackRestores } from './take-back-restores.ts'
 import { WorktreeGit } from './worktree-git.ts'
 
 export interface RestoreRequest {
@@ -48,25 +50,32 @@ export async function restore(engine: Engine, request: RestoreRequest): Promise<
   const save = await readSave(engine, repository, saved.ref)
   const start = save.manifest.head ?? save.work
   const call = onClone(repository, engine.stopping)
-  let branch: string | null = null
+  const inPlace = { ...call, dir: path }
+  const reason = markerText({ instanceId: engine.instanceId, kind: 'restore', id: request.jobId })
   try {
-    branch = await engine.lock.run(repository.commonDir, engine.stopping, async () => {
+    const branch = await engine.lock.run(repository.commonDir, engine.stopping, async () => {
       const name = await freeBranch(engine, repository, save.manifest)
-      // A save without a HEAD: the branch is not born yet, as it was.
-      if (save.manifest.head !== null) await createBranch(engine.git, call, name, start, repository.zeroId)
-      branch = name
-      await engine.git.run(call, 'worktree', 'add', '--quiet', '--detach', '--no-checkout', path, start)
-      await engine.git.run({ ...call, dir: path }, 'symbolic-ref', 'HEAD', `refs/heads/${name}`)
+      const options = ['--quiet', '--detach', '--no-checkout', '--lock', '--reason', reason]
+      await engine.git.run(call, 'worktree', 'add', ...options, path, start)
+      await engine.git.run(inPlace, 'symbolic-ref', 'HEAD', `refs/heads/${name}`)
+      // Made through HEAD: a branch that a crash leaves behind is one that its worktree names. A save without a HEAD
+      // had a branch that was not born yet, and has it again.
+      if (save.manifest.head !== null)
+        await engine.git.run(inPlace, 'update-ref', 'HEAD', start, repository.zeroId)
       return name
     })
-    const adminDir = await findAdminDir(repository.commonDir, path)
+    const adminDir = await findAdminDir(repository.commonDir, await realpath(path))
     if (adminDir === null) throw new Error(`git does not know the worktree ${path} that it just made`)
     const git = new WorktreeGit(engine.git, { repository, adminDir, path }, engine.stopping)
     const notes = await refill(engine, git, save)
+    await engine.lock.run(repository.commonDir, engine.stopping, () =>
+      engine.git.run(call, 'worktree', 'unlock', path),
+    )
     return { path, branch, ref: saved.ref, notes }
   } catch (error) {
-    await takeBack(engine, repository, path, branch, start)
+    // Stopping leaves it to the next start.
     if (engine.stopping.aborted) throw stopped(engine.stopping)
+    await takeBackRestores(engine, repository, request.jobId)
     throw fromGit('restoring the work', error)
   }
 }
@@ -124,20 +133,4 @@ async function readSave(engine: Engine, repository: Repository, ref: string): Pr
     `Its files are in the commit: git checkout -b saved ${ref}`,
     manifest.error,
   )
-}
-
-async function takeBack(
-  engine: Engine,
-  repository: Repository,
-  path: string,
-  branch: string | null,
-  start: string,
-): Promise<void> {
-  if (engine.stopping.aborted) return
-  await engine.lock.run(repository.commonDir, engine.stopping, async () => {
-    await engine.disk.deleteTree(path, engine.stopping)
-    await unregister(repository, path)
-    await rmdir(path).catch(() => undefined)
-    if (branch !== null) await deleteBranch(engine.git, onClone(repository), branch, start)
-  })
 }

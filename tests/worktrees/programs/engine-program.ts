@@ -16,6 +16,7 @@ interface Order {
   readonly path: string
   readonly create: readonly string[]
   readonly remove: readonly string[]
+  readonly restore: readonly string[]
   readonly spares: boolean
   readonly waits: boolean
   /** Dies just before the nth change of a file or directory; 0: lives. */
@@ -50,6 +51,7 @@ if (order.waits) await new Promise((go) => process.stdin.once('data', go))
 const results = await Promise.all([
   ...order.create.map((jobId) => engine.create({ jobId, repoRoot: order.repoRoot })),
   ...order.remove.map((jobId) => engine.remove({ jobId, branch: 'delete' })),
+  ...order.restore.map((jobId) => engine.restore({ jobId })),
 ])
 for (const result of results) console.log(JSON.stringify(result))
 await engine.stop()

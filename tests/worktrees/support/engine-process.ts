@@ -6,6 +6,7 @@ import type { Workspace } from './workspace.ts'
 export interface EngineOrder {
   readonly create?: readonly string[]
   readonly remove?: readonly string[]
+  readonly restore?: readonly string[]
   readonly parentDir?: string
   readonly stateDir?: string
   readonly instanceId?: string
@@ -29,6 +30,7 @@ export function engineProcess(program: CompiledProgram, space: Workspace, order:
     path: process.env.PATH,
     create: [],
     remove: [],
+    restore: [],
     spares: false,
     waits: false,
     dieAtFileStep: 0,
