@@ -54,6 +54,7 @@ export function composeFeatures(
       minFreeDiskBytes: config.minFreeDiskBytes,
     },
     markers: database.jobMarkers,
+    worktreesChanged: () => glance.refresh(),
     logger: log('dispatch'),
   }
   const dispatch = new Dispatch(ports, notice)

@@ -46,7 +46,7 @@ export interface ControlDatabase {
   /** Whether notifications arrive, as in the status report. */
   listen(): 'listening' | 'polling' | 'reconnecting' | 'off'
   /** Tables and columns we need and do not find, and the SQL that would add them. */
-  missing(): Promise<{ readonly names: readonly string[]; readonly sql: string }>
+  missing(): Promise<{ readonly names: readonly string[]; readonly sql: string; readonly blocking: boolean }>
   /** Embedded only: applies what is not applied yet and answers the names. */
   migrate(): Promise<readonly string[]>
   /** Embedded only: all data into one new file, mode 0600; answers its bytes. */

@@ -27,6 +27,8 @@ export interface DispatchPorts {
   }
   /** Columns by which the database marks jobs for others. */
   markers(): readonly JobMarker[]
+  /** A worktree was made or removed. */
+  worktreesChanged(): void
   readonly logger: Logger
 }
 

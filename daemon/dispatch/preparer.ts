@@ -168,6 +168,7 @@ export class Preparer {
       return
     }
     this.#backoff.succeeded(claim.identity.jobId)
+    this.#ports.worktreesChanged()
     const resumed = isWorked(made.reused)
     const ready = await book.change(claim, {
       worked: resumed,

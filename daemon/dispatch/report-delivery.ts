@@ -134,6 +134,7 @@ export class ReportDelivery {
         branch: keep ? 'keep' : 'delete',
         ...(report.branch === null ? {} : { reportedBranch: report.branch }),
       })
+      this.#ports.worktreesChanged()
       return { worktree: removed.outcome, salvage_ref: removed.salvageRef, ignored: removed.ignored }
     } catch (error) {
       // The report counts; the worktree stays, with everything in it, for reconciliation to try again.

@@ -130,6 +130,7 @@ export class Sweeper implements Service {
     const removed = await this.#removals.run(() =>
       worktrees.remove({ jobId: claim.identity.jobId, branch: 'delete' }),
     )
+    this.#ports.worktreesChanged()
     logger.info(
       { job: claim.identity.jobId, worktree: removed.outcome, saved: removed.salvageRef },
       'cleaned up after a lost claim',

@@ -1,10 +1,13 @@
 import { messageOf } from '../errors.ts'
+import { delay } from '../lifecycle/delay.ts'
 import type { Service } from '../lifecycle/service.ts'
 import type { Logger } from '../logger.ts'
 import type { StatusReport } from '../wire/status-report.ts'
 import type { Worktrees } from '../worktrees/worktrees.ts'
 
 const EVERY_MS = 60_000
+/** Between two looks, however much changes. */
+const PAUSE_MS = 2_000
 
 /**
  * What `status` says of worktrees, looked up in the background: sizes and git's view of a worktree take
@@ -19,6 +22,7 @@ export class WorktreeGlance implements Service {
   #running: Promise<void> | null = null
   #again = false
   #stopped = false
+  readonly #abort = new AbortController()
   #last: StatusReport['worktrees'] = null
 
   constructor(worktrees: Worktrees, directory: string, logger: Logger) {
@@ -38,6 +42,7 @@ export class WorktreeGlance implements Service {
 
   async stop(): Promise<void> {
     this.#stopped = true
+    this.#abort.abort()
     clearInterval(this.#timer)
     await this.#running
   }
@@ -49,12 +54,15 @@ export class WorktreeGlance implements Service {
       this.#again = true
       return
     }
-    this.#running = this.#look().finally(() => {
-      this.#running = null
-      if (!this.#again) return
-      this.#again = false
-      this.refresh()
-    })
+    this.#running = this.#look()
+      // Sizes cost the disk something: a burst of changes is looked at once, after it.
+      .then(() => delay(PAUSE_MS, this.#abort.signal))
+      .finally(() => {
+        this.#running = null
+        if (!this.#again) return
+        this.#again = false
+        this.refresh()
+      })
   }
 
   async #look(): Promise<void> {
