@@ -1,7 +1,6 @@
 import { afterEach, expect, it } from 'vitest'
 import { delay } from '../../daemon/lifecycle/delay.ts'
 import { until } from '../support/until.ts'
-import { toHeld } from './support/held.ts'
 import { Laboratory } from './support/laboratory.ts'
 import type { Machine } from './support/machine.ts'
 import { NotedSession } from './support/noted-session.ts'
@@ -68,18 +67,14 @@ it(`leaves no job with a cancelled call over ${RACES} races of cancel and claim`
   const takers = sessions.slice(0, JOBS)
   const held = await Promise.all(
     takers.map(async (session) => {
-      const call = session.agent.call('wait_for_job', { wait_seconds: 30 })
-      const result = await call.result
-      const given = result.kind === 'ok' ? toHeld(result.content) : undefined
-      if (given === undefined) throw new Error(`no job: ${JSON.stringify(result)}`)
+      const given = await session.take()
       await session.agent.call('job_heartbeat', { job_id: given.job }).result
-      session.agent.cancel(call.id)
+      session.agent.cancel(session.takenBy)
       return given
     }),
   )
   expect(held.map((one) => one.job).sort()).toEqual([...jobs].sort())
   for (const one of held) expect(one.resumed).toBe(worked.has(one.job))
-  // Noted only now: what a cancelled call was given is nobody's.
   const answers = await Promise.all(
     takers.map(async (session, n) => {
       const given = held[n]

@@ -11,6 +11,8 @@ export class NotedSession {
   readonly agent: RawAgent
   readonly #lab: Laboratory
   readonly #machine: Machine
+  /** Id of the call by which it was given its job. */
+  takenBy = -1
 
   private constructor(lab: Laboratory, machine: Machine, agent: RawAgent) {
     this.#lab = lab
@@ -29,10 +31,12 @@ export class NotedSession {
     const end = performance.now() + deadlineMs
     for (;;) {
       const asked = History.now()
-      const result = await this.agent.call('wait_for_job', { wait_seconds: 10 }).result
+      const call = this.agent.call('wait_for_job', { wait_seconds: 10 })
+      const result = await call.result
       const held = result.kind === 'ok' ? toHeld(result.content) : undefined
       if (held !== undefined) {
         const { job, claim, resumed } = held
+        this.takenBy = call.id
         this.#lab.history.add({
           kind: 'delivered',
           ...{ session, job, claim, resumed, asked },
