@@ -26,10 +26,14 @@ export async function leftovers(lab: Laboratory): Promise<string[]> {
       wanted.delete(branch)
     }
     for (const branch of wanted) found.push(`${clone}: the branch ${branch} of a finished job is gone`)
-    const worktrees = await list(clone, 'worktree', 'list', '--porcelain')
-    for (const line of worktrees
-      .slice(1)
-      .filter((one) => one.startsWith('worktree ') && !one.endsWith(clone)))
+    const listed = await list(clone, 'worktree', 'list', '--porcelain')
+    const worktrees = listed.slice(1).filter((one) => one.startsWith('worktree ') && !one.endsWith(clone))
+    for (const { name, worktreeDir } of users) {
+      // Each machine keeps one ready; a second one would be forgotten.
+      const spares = worktrees.filter((line) => line.startsWith(`worktree ${worktreeDir}/.spare/`))
+      if (spares.length > 1) found.push(`${clone}: ${name} has ${spares.length} spares`)
+    }
+    for (const line of worktrees.filter((one) => !one.includes('/.spare/')))
       found.push(`${clone}: git still lists a ${line}`)
     const reachable = new Set(await list(clone, 'rev-list', '--all'))
     const names = new Set(users.map((machine) => machine.name))
