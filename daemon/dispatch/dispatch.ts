@@ -66,8 +66,10 @@ export class Dispatch implements Service {
       if (claim.owner !== null) sessions.restore(claim.owner)
       // A crash in the middle of preparing: whoever asks next gets it, else it is released.
       // A disk that takes no note is no reason not to start.
-      if (claim.state === 'preparing')
-        await book.change(claim, { state: 'undelivered' }).catch(() => undefined)
+      const noted = (change: Promise<unknown>) => change.catch(() => undefined)
+      if (claim.state === 'preparing') await noted(book.change(claim, { state: 'undelivered' }))
+      // The answer had left, or was about to: whoever has the job next must look at the worktree first.
+      if (claim.state === 'held' && !claim.delivered) await noted(book.change(claim, { worked: true }))
     }
     await this.#sweeper.start()
   }
