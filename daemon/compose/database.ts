@@ -7,7 +7,7 @@ import { Listener } from '../db/listener.ts'
 import { Pools } from '../db/pools.ts'
 import { LazyPrisma } from '../db/prisma.ts'
 import type { SchemaFindings } from '../db/schema-check.ts'
-import { coreSql, type Sql } from '../db/sql.ts'
+import { coreSql, rowSql, type Sql } from '../db/sql.ts'
 import type { JobMarker } from '../jobs/claim.ts'
 
 export interface DatabaseParts {
@@ -15,7 +15,10 @@ export interface DatabaseParts {
   /** Where the data is, without user or password. */
   readonly where: string
   readonly pools: Pools
+  /** For what waits for no row. */
   readonly sql: Sql
+  /** For what may have to. */
+  readonly rowSql: Sql
   readonly prisma: LazyPrisma
   readonly backend: Backend
   readonly listener: Listener
@@ -55,6 +58,7 @@ export function composeDatabase({ config, redactor, logger }: DaemonOptions): Da
   })
   return {
     ...{ pools, sql, prisma, backend, listener },
+    rowSql: rowSql(pools),
     kind: embedded === null ? 'external' : 'embedded',
     where: embedded === null ? describeDatabase(url) : paths.dataDir,
     // A database that lacks the core is incomplete: calls say so, and no tool disappears meanwhile.

@@ -27,7 +27,7 @@ export function composeFeatures(
   notice: SessionNotice,
 ) {
   const { stateDir } = config.paths
-  const { sql, backend, listener, pools } = database
+  const { sql, rowSql, backend, listener, pools } = database
   const log = (service: string) => logger.child({ service })
   let rootWarnings: readonly string[] = []
   const roots = new RepoRoots(config.repoRoots, config.agentConfigFile, (warnings) => {
@@ -46,7 +46,7 @@ export function composeFeatures(
   })
   const git = new Git({ env })
   const ports: DispatchPorts = {
-    ...{ sql, book, sessions, worktrees, git, roots, instanceId },
+    ...{ sql, rowSql, book, sessions, worktrees, git, roots, instanceId },
     authority: backend,
     settings: {
       leaseSeconds: config.leaseSeconds,

@@ -43,7 +43,7 @@ export function composeSurfaces(
 ) {
   const { config, redactor, supervisor } = options
   const { paths } = config
-  const { sql, prisma, backend, listener, pools } = database
+  const { sql, rowSql, prisma, backend, listener, pools } = database
   const { roots, book, sessions, worktrees, git, dispatch, glance, reconciler, presence, demand } = features
   const log = (service: string) => options.logger.child({ service })
   const fileFaults = new Set<string>()
@@ -130,7 +130,8 @@ export function composeSurfaces(
 
   const paused = new Flag(join(paths.stateDir, 'paused'))
   const control: ControlContext = {
-    ...{ config, backlog, sql, worktrees, git },
+    ...{ config, backlog, worktrees, git },
+    sql: rowSql,
     settings: options.settings,
     repoRoots: roots,
     logger: log('control'),

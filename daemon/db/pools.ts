@@ -26,8 +26,8 @@ const BACKLOG: Deadlines = { connect: 9_000, statement: 8_000, answer: 9_000 }
 
 /**
  * The machine's connections to its database but the one that listens: at most three.
- * `core` has one and serves presence, claims and leases, which no tool call may delay; `backlog` has two
- * and is shared with Prisma. Connections are made when needed and closed when idle for a minute, so
+ * `core` has one and serves heartbeats, claims and rescue, which no tool call and no locked row may delay;
+ * `backlog` has two, for whatever may wait for a row, and is shared with Prisma. Connections are made when needed and closed when idle for a minute, so
  * nothing is open while nobody asks; `pause` closes them at once.
  *
  * Sessions run in UTC. Statements should all the same say `now() at time zone 'utc'`: behind a transaction

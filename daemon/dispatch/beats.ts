@@ -92,12 +92,12 @@ export class Beats {
 
   /** Claims under our name that nobody here remembers: nobody can be working on them. */
   async #releaseStrays(snapshot: BeatSnapshot, answer: BeatAnswer): Promise<void> {
-    const { book, sql, instanceId, authority, logger } = this.#ports
+    const { book, rowSql, instanceId, authority, logger } = this.#ports
     const caller = authority.current()
     if (caller === null || snapshot.claimInFlight || snapshot.claimsBegun !== this.#loop.claimsBegun) return
     for (const stray of answer.strays) {
       if (book.get(stray.jobId)?.identity.claimedAt === stray.claimedAt) continue
-      await release(sql, { ...stray, instanceId })
+      await release(rowSql, { ...stray, instanceId })
       logger.info({ job: stray.jobId }, 'released a claim that a crash had left behind')
     }
   }

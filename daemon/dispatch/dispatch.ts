@@ -124,11 +124,11 @@ export class Dispatch implements Service {
 
   /** A person gives a claim of this machine back to the queue; its session learns of it. False: not held here. */
   async giveBack(jobId: string): Promise<boolean> {
-    const { book, sql } = this.#ports
+    const { book, rowSql } = this.#ports
     return book.exclusive(jobId, async () => {
       const claim = book.get(jobId)
       if (claim?.state !== 'held' && claim?.state !== 'undelivered') return false
-      const releasedAt = await release(sql, claim.identity)
+      const releasedAt = await release(rowSql, claim.identity)
       if (releasedAt === null) return false
       if (claim.owner !== null)
         this.#notice(

@@ -12,6 +12,8 @@ import type { Worktrees } from '../worktrees/worktrees.ts'
 export interface DispatchPorts {
   /** The core connection: claims, leases, reports. */
   readonly sql: Sql
+  /** For writes to a claimed job, whose row somebody may have locked. */
+  readonly rowSql: Sql
   readonly authority: Authority
   readonly book: ClaimBook
   readonly sessions: SessionRegistry

@@ -128,11 +128,11 @@ export class Preparer {
   }
 
   async #prepare(given: ClaimRecord, waiter: Waiter, isWorked: IsWorked): Promise<void> {
-    const { book, sql, worktrees, authority, logger } = this.#ports
+    const { book, rowSql, worktrees, authority, logger } = this.#ports
     const claim = book.get(given.identity.jobId)
     if (claim?.identity.claimedAt !== given.identity.claimedAt || claim.state !== 'preparing') return
     if (claim.answer.task === null || claim.answer.story === null) {
-      await fail(sql, claim.identity, 'Its task or story is gone from the backlog.')
+      await fail(rowSql, claim.identity, 'Its task or story is gone from the backlog.')
       await book.forget(claim)
       return
     }
@@ -152,7 +152,7 @@ export class Preparer {
       await this.#failedHere(claim, waiter, error)
       return
     }
-    const attached = await attach(sql, claim.identity, made).catch((error: unknown) => {
+    const attached = await attach(rowSql, claim.identity, made).catch((error: unknown) => {
       logger.warn({ job: claim.identity.jobId, err: messageOf(error) }, 'could not attach the worktree')
       if (isConnectionFailure(error)) authority.lost(error)
       else this.#backoff.failed(claim.identity.jobId)
@@ -204,7 +204,7 @@ export class Preparer {
 
   /** What fails only here leaves the job QUEUED, is told to the waiter once, and rests here. */
   async #failedHere(claim: ClaimRecord, waiter: Waiter, error: unknown): Promise<void> {
-    const { book, sql, logger } = this.#ports
+    const { book, rowSql, logger } = this.#ports
     const { jobId } = claim.identity
     if (this.#abort.signal.aborted) {
       await book.change(claim, { state: 'undelivered' })
@@ -220,7 +220,7 @@ export class Preparer {
       // A session worked on it before: its worktree must not be given up because git failed just now.
       await book.change(claim, { state: 'undelivered' })
     } else {
-      const released = await release(sql, claim.identity).catch(() => undefined)
+      const released = await release(rowSql, claim.identity).catch(() => undefined)
       if (released === undefined) await book.change(claim, { state: 'undelivered' })
       else await book.forget(claim)
     }

@@ -90,11 +90,11 @@ export class ReportDelivery {
 
   /** One try to write a spooled report. Afterwards the claim is reported or lost. */
   async #write(claim: ClaimRecord, report: Report): Promise<ReportAnswer | 'lost'> {
-    const { sql, book } = this.#ports
+    const { rowSql, book } = this.#ports
     const row =
       claim.releasedAt === null
-        ? await writeReport(sql, claim.identity, report)
-        : await writeLateReport(sql, claim.identity, claim.releasedAt, report)
+        ? await writeReport(rowSql, claim.identity, report)
+        : await writeLateReport(rowSql, claim.identity, claim.releasedAt, report)
     const counted = row ?? (await this.#writtenBefore(claim, report))
     if (counted === null) {
       await book.change(claim, { state: 'lost', lost: await this.whyLost(claim) })

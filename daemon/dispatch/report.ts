@@ -78,9 +78,9 @@ export class Reports {
   }
 
   async #running(session: Session, claim: ClaimRecord, input: ReportInput): Promise<ReportAnswer> {
-    const { sql, authority, book } = this.#ports
+    const { rowSql, authority, book } = this.#ports
     await authority.ready(DATABASE_WAIT_MS)
-    const row = await writeReport(sql, claim.identity, toReport(input, null, false))
+    const row = await writeReport(rowSql, claim.identity, toReport(input, null, false))
     if (row === null) throw await this.#superseded(session, claim)
     await book.change(claim, { running: true, delivered: true })
     return answer(claim, row, { worktree: claim.worktree === null ? 'none' : 'kept' }, 'idle')

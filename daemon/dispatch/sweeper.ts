@@ -100,14 +100,14 @@ export class Sweeper implements Service {
   }
 
   async #act(seen: ClaimRecord): Promise<void> {
-    const { book, sql, logger } = this.#ports
+    const { book, rowSql, logger } = this.#ports
     const claim = book.get(seen.identity.jobId)
     // Somebody moved it while this step waited its turn.
     if (claim === undefined || claim.state !== seen.state || !this.#isDue(claim)) return
     if (claim.state === 'reported') return book.forget(claim)
     if (claim.state === 'lost') return this.#cleanUp(claim)
     if (this.#ports.authority.current() === null) return
-    const releasedAt = await release(sql, claim.identity)
+    const releasedAt = await release(rowSql, claim.identity)
     if (releasedAt === null) {
       await book.change(claim, { state: 'lost', lost: 'taken' })
       return

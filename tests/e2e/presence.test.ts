@@ -126,4 +126,38 @@ describe('presence', () => {
     await until('absent again', async () => (await scenario.workers()).length === 0)
     await until('no connection is open again', async () => (await connections()) === 0)
   })
+
+  it('beats on while somebody keeps the rows of claimed jobs locked that their agents report', async () => {
+    scenario = await Scenario.make()
+    const machine = await scenario.installation({ env: { SCRUM4ME_HEARTBEAT_SECONDS: '1' } })
+    const product = await scenario.product(machine)
+    await machine.start()
+    const agents = await Promise.all([1, 2, 3, 4].map(() => machine.agent()))
+    const jobs: string[] = []
+    for (const agent of agents) {
+      jobs.push(await scenario.job(product.id))
+      expect(await agent.call('wait_for_job', { wait_seconds: 20 })).toMatchObject({ job_id: jobs.at(-1) })
+    }
+    const editor = new pg.Client({ connectionString: scenario.db.url })
+    await editor.connect()
+    try {
+      await editor.query('begin')
+      await editor.query('select 1 from claude_jobs where id = any($1) for update', [jobs])
+      const reports = agents.map((agent, n) =>
+        agent.call('update_job_status', { job_id: jobs[n], status: 'skipped' }),
+      )
+      const end = performance.now() + 7_000
+      let oldest = 0
+      await until('seven seconds of it are over', async () => {
+        oldest = Math.max(oldest, ...(await ages()))
+        return performance.now() > end
+      })
+      expect(oldest).toBeLessThan(4)
+      await editor.query('rollback')
+      for (const report of await Promise.all(reports)) expect(report).toMatchObject({ status: 'skipped' })
+      for (const id of jobs) expect(await scenario.jobRow(id)).toMatchObject({ status: 'SKIPPED' })
+    } finally {
+      await editor.end()
+    }
+  })
 })
