@@ -110,11 +110,12 @@ export function composeFeatures(
   listener.subscribe((change) => {
     const userId = backend.current()?.userId
     if (userId === undefined || change.user_id !== userId) return
-    if (change.type === 'claude_job_enqueued') dispatch.loop.nudge()
+    const jobId = typeof change.job_id === 'string' ? change.job_id : undefined
+    if (change.type === 'claude_job_enqueued') dispatch.nudges.queued(jobId)
+    if (change.type !== 'claude_job_status' || jobId === undefined) return
+    if (change.status === 'CLAIMED') void dispatch.nudges.claimed(jobId)
     // Somebody else decided over a job that is held here: find out now, not at the next beat.
-    const held = typeof change.job_id === 'string' ? book.get(change.job_id) : undefined
-    const cancelled = change.type === 'claude_job_status' && change.status === 'CANCELLED'
-    if (cancelled && held !== undefined) presence.beatNow()
+    if (change.status === 'CANCELLED' && book.get(jobId) !== undefined) presence.beatNow()
   })
   return {
     ...{ roots, book, sessions, worktrees, git, dispatch, glance, reconciler, presence, demand },

@@ -46,6 +46,11 @@ export class ClaimLoop {
     return this.#inFlight
   }
 
+  /** Resolves when no pass runs any more. */
+  get pass(): Promise<void> {
+    return this.#running ?? Promise.resolve()
+  }
+
   /** How long the pass that runs now has been running, ms; 0 when none does. */
   get passMs(): number {
     return this.#passSince === null ? 0 : performance.now() - this.#passSince

@@ -5,6 +5,7 @@ import type { Session } from '../sessions/session.ts'
 import { Beats } from './beats.ts'
 import { ClaimLoop } from './claim-loop.ts'
 import { JobBackoff } from './job-backoff.ts'
+import { Nudges } from './nudges.ts'
 import type { DispatchPorts } from './ports.ts'
 import { Preparer } from './preparer.ts'
 import { Reports } from './report.ts'
@@ -25,6 +26,7 @@ export class Dispatch implements Service {
   readonly queue = new WaitQueue()
   readonly backoff = new JobBackoff()
   readonly loop: ClaimLoop
+  readonly nudges: Nudges
   readonly waits: Waits
   readonly reports: Reports
   readonly delivery: ReportDelivery
@@ -42,6 +44,14 @@ export class Dispatch implements Service {
     this.#notice = notice
     this.#preparer = new Preparer(ports, this.queue, this.backoff)
     this.loop = new ClaimLoop(ports, this.queue, this.#preparer, this.backoff)
+    this.nudges = new Nudges({
+      wanted: () => this.queue.all().length > 0,
+      isOurs: async (jobId) => {
+        await this.loop.pass
+        return ports.book.get(jobId) !== undefined
+      },
+      nudge: () => this.loop.nudge(),
+    })
     this.#preparer.onFree(() => this.loop.nudge())
     this.#sweeper = new Sweeper(ports, () => this.loop.nudge())
     const told = (claim: ClaimRecord) => void this.#sweeper.told(claim)
@@ -75,6 +85,7 @@ export class Dispatch implements Service {
   }
 
   async stop(): Promise<void> {
+    this.nudges.stop()
     await this.loop.stop()
     await this.#preparer.stop()
     await this.#sweeper.stop()

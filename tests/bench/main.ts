@@ -1,16 +1,20 @@
 import { parseArgs } from 'node:util'
 import { allBenches } from './all-benches.ts'
+import { expectations } from './fleet/expectations.ts'
+import { fleet } from './fleet/fleet.ts'
 import { render } from './render.ts'
 import { run } from './run.ts'
 
-const HELP = `npm run bench [-- options]
+const HELP = `npm run bench [-- options]          speed and weight beside floors and rivals
+npm run bench -- fleet [options]   2,000 machines on one database: arithmetic, then measured
 
   --only NAME     one bench; may be given several times: ${allBenches.map(({ name }) => name).join(', ')}
   --scale FACTOR  part of the repetitions, to try something out (default 1; percentiles want all of them)
   --json          one JSON document on stdout, with every series
 `
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     only: { type: 'string', multiple: true },
     scale: { type: 'string', default: '1' },
@@ -19,14 +23,18 @@ const { values } = parseArgs({
   },
 })
 
-const chosen = allBenches.filter(({ name }) => values.only === undefined || values.only.includes(name))
+const isFleet = positionals[0] === 'fleet'
+const chosen = isFleet
+  ? [fleet]
+  : allBenches.filter(({ name }) => values.only === undefined || values.only.includes(name))
 const scale = Number(values.scale)
 if (values.help) {
   process.stdout.write(HELP)
-} else if (chosen.length === 0 || !(scale > 0)) {
+} else if (chosen.length === 0 || positionals.length > (isFleet ? 1 : 0) || !(scale > 0)) {
   process.stderr.write(HELP)
   process.exitCode = 2
 } else {
+  if (isFleet && !values.json) process.stdout.write(expectations())
   const report = await run(chosen, { scale }, (text) => process.stderr.write(`${text}\n`))
   process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : render(report))
   if (report.benches.some(({ failed }) => failed !== undefined)) process.exitCode = 1

@@ -49,15 +49,15 @@ export const idle: Bench = {
       await sleep(SETTLE_S * 1000)
 
       const databases = [one, many, rivals.tenant].map(({ database }) => database)
-      const before = await Promise.all(databases.map((name) => counters.transactions(name)))
+      const before = await counters.transactions(databases)
       const cpuBefore = PROCESSES_TELL ? await cpuMs(embedded.pid) : 0
       const from = performance.now()
       await sleep(Math.max(10, WATCH_S * Math.min(1, sizes.scale * 2)) * 1000)
       const elapsedMs = performance.now() - from
       const cpu = PROCESSES_TELL ? (((await cpuMs(embedded.pid)) - cpuBefore) / elapsedMs) * 100 : null
-      const after = await Promise.all(databases.map((name) => counters.transactions(name)))
+      const after = await counters.transactions(databases)
       const aMinute = after.map((n, index) => ((n - (before[index] ?? 0)) * 60_000) / elapsedMs)
-      const connections = await Promise.all(databases.map((name) => counters.connections(name)))
+      const connections = await counters.connections(databases)
 
       const figures: Figure[] = []
       if (memory !== null) figures.push(...(await memoryFigures(memory, embedded, rivals.servers)))

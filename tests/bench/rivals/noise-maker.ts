@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { announce, endWithParent } from './announce.ts'
 
@@ -7,12 +8,13 @@ endWithParent()
 const [, , connectionString, perSecond = '200'] = process.argv
 const client = new pg.Client({ connectionString })
 await client.connect()
-let serial = 0
-setInterval(() => {
-  serial += 1
+const everyMs = 1000 / Number(perSecond)
+const start = performance.now()
+announce('ready')
+for (let serial = 1; ; serial += 1) {
   const type = serial % 2 === 0 ? 'claude_job_status' : 'claude_job_enqueued'
   const payload = { type, user_id: `stranger-${serial % 50}`, product_id: 'p', job_id: `job-${serial}` }
   const text = 'select pg_notify($1, $2)'
-  void client.query({ name: 'noise', text, values: ['scrum4me_changes', JSON.stringify(payload)] })
-}, 1000 / Number(perSecond))
-announce('ready')
+  await client.query({ name: 'noise', text, values: ['scrum4me_changes', JSON.stringify(payload)] })
+  await sleep(Math.max(0, start + serial * everyMs - performance.now()))
+}

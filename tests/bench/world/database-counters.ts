@@ -14,22 +14,27 @@ export class DatabaseCounters {
     return new DatabaseCounters(client)
   }
 
-  async transactions(database: string): Promise<number> {
-    const { rows } = await this.#client.query<{ n: string }>(
-      'select xact_commit + xact_rollback as n from pg_stat_database where datname = $1',
-      [database],
+  /** Transactions since the database was made, in the order of the names. */
+  transactions(databases: readonly string[]): Promise<number[]> {
+    return this.#each(
+      databases,
+      'select (select xact_commit + xact_rollback from pg_stat_database where datname = name) as n',
     )
-    return Number(rows[0]?.n)
   }
 
   /** Open connections, those of the bench itself apart. */
-  async connections(database: string): Promise<number> {
-    const { rows } = await this.#client.query<{ n: string }>(
-      `select count(*) as n from pg_stat_activity
-        where datname = $1 and backend_type = 'client backend' and application_name <> 'bench'`,
-      [database],
+  connections(databases: readonly string[]): Promise<number[]> {
+    return this.#each(
+      databases,
+      `select (select count(*) from pg_stat_activity
+                where datname = name and backend_type = 'client backend' and application_name <> 'bench') as n`,
     )
-    return Number(rows[0]?.n)
+  }
+
+  async #each(databases: readonly string[], select: string): Promise<number[]> {
+    const text = `${select} from unnest($1::text[]) with ordinality as d(name, place) order by place`
+    const { rows } = await this.#client.query<{ n: string }>(text, [databases])
+    return rows.map(({ n }) => Number(n))
   }
 
   close(): Promise<void> {
