@@ -152,7 +152,7 @@ describe('presence', () => {
         oldest = Math.max(oldest, ...(await ages()))
         return performance.now() > end
       })
-      expect(oldest).toBeLessThan(4)
+      expect(oldest).toBeLessThan(3)
       await editor.query('rollback')
       for (const report of await Promise.all(reports)) expect(report).toMatchObject({ status: 'skipped' })
       for (const id of jobs) expect(await scenario.jobRow(id)).toMatchObject({ status: 'SKIPPED' })
