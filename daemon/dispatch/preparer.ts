@@ -4,7 +4,7 @@ import { attach } from '../jobs/attach.ts'
 import type { ClaimedJob } from '../jobs/claim.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
 import { fail, release } from '../jobs/release.ts'
-import { Limit } from '../lifecycle/limit.ts'
+import { LimitPerKey } from '../lifecycle/limit-per-key.ts'
 import type { JobBackoff } from './job-backoff.ts'
 import type { DispatchPorts } from './ports.ts'
 import type { Waiter, WaitQueue } from './waiter.ts'
@@ -23,7 +23,8 @@ export class Preparer {
   readonly #running = new Set<Promise<void>>()
   readonly #abort = new AbortController()
   /** Checkouts at a time, of all clones together. */
-  readonly #creations = new Limit(8)
+  /** By clone: one that fetches for minutes keeps no other waiting. */
+  readonly #creations = new LimitPerKey(4)
   #nudge: () => void = () => undefined
 
   constructor(ports: DispatchPorts, queue: WaitQueue, jobBackoff: JobBackoff) {
@@ -139,7 +140,7 @@ export class Preparer {
     const prepare = await this.#ports.roots.preparation(claim.productId)
     let made: Awaited<ReturnType<typeof worktrees.create>>
     try {
-      made = await this.#creations.run(() =>
+      made = await this.#creations.run(claim.repoRoot, () =>
         worktrees.create({
           jobId: claim.identity.jobId,
           repoRoot: claim.repoRoot,

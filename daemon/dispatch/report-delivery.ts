@@ -5,6 +5,7 @@ import { readJob } from '../jobs/read.ts'
 import { type Report, type ReportedRow, writeLateReport, writeReport } from '../jobs/report.ts'
 import { delay } from '../lifecycle/delay.ts'
 import { Limit } from '../lifecycle/limit.ts'
+import { LimitPerKey } from '../lifecycle/limit-per-key.ts'
 import type { DispatchPorts } from './ports.ts'
 import { answer, type Removal, type ReportAnswer, spooledRow } from './report-answer.ts'
 import { DATABASE_WAIT_MS } from './wait.ts'
@@ -19,6 +20,8 @@ const RETRY_MS = 250
 export class ReportDelivery {
   readonly #ports: DispatchPorts
   readonly #lost: (claim: ClaimRecord) => void
+  /** By clone: a hundred agents may report in the same moment. */
+  readonly #removals = new LimitPerKey(2)
   #delivering = false
 
   /** @param lost tells a claim's session that its claim is another's, where nobody waits for the answer */
@@ -129,11 +132,13 @@ export class ReportDelivery {
   async #removeWorktree(claim: ClaimRecord, report: Report): Promise<Removal> {
     const keep = report.status === 'DONE' && report.branch !== null
     try {
-      const removed = await this.#ports.worktrees.remove({
-        jobId: claim.identity.jobId,
-        branch: keep ? 'keep' : 'delete',
-        ...(report.branch === null ? {} : { reportedBranch: report.branch }),
-      })
+      const removed = await this.#removals.run(claim.repoRoot, () =>
+        this.#ports.worktrees.remove({
+          jobId: claim.identity.jobId,
+          branch: keep ? 'keep' : 'delete',
+          ...(report.branch === null ? {} : { reportedBranch: report.branch }),
+        }),
+      )
       this.#ports.worktreesChanged()
       return { worktree: removed.outcome, salvage_ref: removed.salvageRef, ignored: removed.ignored }
     } catch (error) {

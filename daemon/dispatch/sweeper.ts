@@ -1,7 +1,7 @@
 import { messageOf } from '../errors.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
 import { release } from '../jobs/release.ts'
-import { Limit } from '../lifecycle/limit.ts'
+import { LimitPerKey } from '../lifecycle/limit-per-key.ts'
 import type { Service } from '../lifecycle/service.ts'
 import { RECONNECT_MS } from './ownership.ts'
 import type { DispatchPorts } from './ports.ts'
@@ -23,7 +23,8 @@ export class Sweeper implements Service {
   readonly #nudge: () => void
   #timer: NodeJS.Timeout | undefined
   readonly #running = new Set<Promise<void>>()
-  readonly #removals = new Limit(4)
+  /** By clone. */
+  readonly #removals = new LimitPerKey(2)
 
   /** @param nudge tells that a claim here may have become another session's to take */
   constructor(ports: DispatchPorts, nudge: () => void) {
@@ -118,7 +119,7 @@ export class Sweeper implements Service {
       return
     }
     // Nobody ever saw this job here: its fresh worktree is of no use to anybody.
-    await this.#removals.run(() =>
+    await this.#removals.run(claim.repoRoot, () =>
       this.#ports.worktrees.remove({ jobId: claim.identity.jobId, branch: 'delete' }),
     )
     await book.forget(claim)
@@ -127,7 +128,7 @@ export class Sweeper implements Service {
   async #cleanUp(claim: ClaimRecord): Promise<void> {
     const { book, worktrees, logger } = this.#ports
     if (book.get(claim.identity.jobId)?.identity.claimedAt !== claim.identity.claimedAt) return
-    const removed = await this.#removals.run(() =>
+    const removed = await this.#removals.run(claim.repoRoot, () =>
       worktrees.remove({ jobId: claim.identity.jobId, branch: 'delete' }),
     )
     this.#ports.worktreesChanged()
