@@ -45,6 +45,7 @@ export async function buildServices(options: DaemonOptions, owner: Owner): Promi
       await group.start(surfaces.endpoint)
       await group.start(closing('database', () => database.close()))
       await group.start(database.backend)
+      await group.start(closing('git', async () => features.gitProcess.stop()))
       await group.start(features.worktreesService)
       await group.start(features.glance)
       await group.start(features.reconciler)

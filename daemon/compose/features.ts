@@ -14,6 +14,7 @@ import { SessionRegistry } from '../sessions/registry.ts'
 import { RecordStore } from '../state/record-store.ts'
 import { WorktreeGlance } from '../status/worktree-glance.ts'
 import { Git } from '../worktrees/git/git.ts'
+import { GitProcess } from '../worktrees/git/git-process.ts'
 import { Worktrees } from '../worktrees/worktrees.ts'
 import type { DatabaseParts } from './database.ts'
 
@@ -36,15 +37,16 @@ export function composeFeatures(
   })
   const book = new ClaimBook(new RecordStore(join(stateDir, 'claims'), parseClaimRecord, { durable: true }))
   const sessions = new SessionRegistry({ forgetAfterMs: (config.sessionGraceSeconds + 60) * 1000 })
+  const gitProcess = new GitProcess({ env })
+  const git = new Git({ env, apart: gitProcess })
   const worktrees = new Worktrees({
     parentDir: config.worktreeDir,
-    ...{ instanceId, stateDir, env },
+    ...{ instanceId, stateDir, env, git },
     salvageMaxBytes: config.salvageMaxBytes,
     minFreeDiskBytes: config.minFreeDiskBytes,
     spares: config.spareWorktrees,
     logger: log('worktrees'),
   })
-  const git = new Git({ env })
   const ports: DispatchPorts = {
     ...{ sql, rowSql, book, sessions, worktrees, git, roots, instanceId },
     authority: backend,
@@ -118,7 +120,7 @@ export function composeFeatures(
     if (change.status === 'CANCELLED' && book.get(jobId) !== undefined) presence.beatNow()
   })
   return {
-    ...{ roots, book, sessions, worktrees, git, dispatch, glance, reconciler, presence, demand },
+    ...{ roots, book, sessions, worktrees, git, gitProcess, dispatch, glance, reconciler, presence, demand },
     worktreesService: new StartWhenPossible(worktrees),
     rootWarnings: () => rootWarnings,
   }

@@ -32,6 +32,8 @@ export interface WorktreesOptions {
   readonly minFreeDiskBytes: number
   readonly spares: boolean
   readonly logger: Logger
+  /** Default: commands are started by this process. */
+  readonly git?: Git
   /** The environment children inherit from, as far as they may; default: the process's own. */
   readonly env?: NodeJS.ProcessEnv
   readonly now?: () => Date
@@ -58,7 +60,7 @@ export class Worktrees implements Service {
 
   constructor(options: WorktreesOptions) {
     const env = options.env ?? process.env
-    const git = new Git({ env })
+    const git = options.git ?? new Git({ env })
     const lock = new RepoLock()
     const layout = new Layout(options.parentDir)
     const childEnv = childEnvironment(env)

@@ -1,13 +1,18 @@
+import { availableParallelism } from 'node:os'
 import { simpleGit } from 'simple-git'
 import { backoff, delay } from '../../lifecycle/delay.ts'
+import { Limit } from '../../lifecycle/limit.ts'
 import { gitEnvironment, type SshOptions } from './environment.ts'
 import { GitError } from './git-error.ts'
+import type { GitProcess } from './git-process.ts'
 import { runChild } from './run-child.ts'
 import { SAFE_CONFIG } from './safe-config.ts'
 
 export interface GitOptions {
   /** The daemon's environment; only a few names of it reach a child. */
   readonly env: NodeJS.ProcessEnv
+  /** Starts the commands; default: this process does. */
+  readonly apart?: GitProcess
 }
 
 export interface GitCall extends SshOptions {
@@ -40,6 +45,13 @@ export interface RunResult {
 }
 
 const DEADLINE_MS = 60_000
+/**
+ * Short commands at a time, whoever asks: more only take the processors from one another, and starting each
+ * holds up the event loop for a moment.
+ */
+const SHORT_AT_ONCE = Math.max(4, 2 * availableParallelism())
+/** Commands that may wait for the network or write a whole tree: nobody stands in line behind them. */
+const LONG = new Set(['fetch', 'ls-remote', 'worktree', 'checkout', 'reset', 'submodule', 'gc'])
 const ATTEMPTS = 6
 
 /** Variables that we set ourselves; simple-git wants each one named. */
@@ -62,13 +74,20 @@ const OWN_VARIABLES = [
  */
 export class Git {
   readonly #env: NodeJS.ProcessEnv
+  readonly #apart: GitProcess | undefined
+  readonly #short = new Limit(SHORT_AT_ONCE)
 
   constructor(options: GitOptions) {
     this.#env = options.env
+    this.#apart = options.apart
   }
 
   /** stdout of a command that prints something; throws GitError. */
-  async ask(call: GitCall, ...args: string[]): Promise<string> {
+  ask(call: GitCall, ...args: string[]): Promise<string> {
+    return this.#apart?.ask(call, args) ?? this.#inTurn(args, () => this.#ask(call, args))
+  }
+
+  async #ask(call: GitCall, args: readonly string[]): Promise<string> {
     const stop = new AbortController()
     const onAbort = () => stop.abort()
     if (call.signal?.aborted) throw new GitError(args[0] ?? '', null, '', 'aborted')
@@ -120,9 +139,11 @@ export class Git {
 
   /** Runs a command; any exit code outside `expect` throws GitError. Transient failures are tried again. */
   async run(call: RunCall, ...args: string[]): Promise<RunResult> {
+    // An open file cannot be handed to another process.
+    if (this.#apart !== undefined && call.output === undefined) return this.#apart.run(call, args)
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#once(call, args)
+        return await this.#inTurn(args, () => this.#once(call, args))
       } catch (error) {
         const again = error instanceof GitError && error.isTransient && attempt < ATTEMPTS
         if (!again || call.signal?.aborted) throw error
@@ -136,11 +157,15 @@ export class Git {
     return (await this.run(call, ...args)).stdout.toString().trim()
   }
 
+  #inTurn<T>(args: readonly string[], work: () => Promise<T>): Promise<T> {
+    return LONG.has(nameOf(args)) ? work() : this.#short.run(work)
+  }
+
   async #once(call: RunCall, args: readonly string[]): Promise<RunResult> {
     const settings = [...SAFE_CONFIG, ...(call.config ?? [])].flatMap((setting) => ['-c', setting])
     const git = ['git', '-C', call.dir, ...settings, ...args]
     const [command = 'git', ...rest] = call.low === true ? ['nice', '-n', '15', ...git] : git
-    const name = args.find((argument) => !argument.startsWith('-')) ?? ''
+    const name = nameOf(args)
     const result = await runChild({
       command,
       args: rest,
@@ -161,4 +186,9 @@ export class Git {
     }
     return { code: result.code, stdout: result.stdout }
   }
+}
+
+/** The command among git's arguments. */
+function nameOf(args: readonly string[]): string {
+  return args.find((argument) => !argument.startsWith('-')) ?? ''
 }

@@ -1,0 +1,43 @@
+import { Git } from './git.ts'
+import { GitError } from './git-error.ts'
+import type { GitAnswer, GitQuestion } from './git-message.ts'
+
+// The process behind `GitProcess`: loading it runs it. It lives as long as its channel.
+
+const git = new Git({ env: process.env })
+const running = new Map<number, AbortController>()
+
+process.title = 'scrum4me-daemon: git'
+// Whoever ends a whole process group or service: the daemon calls off what runs here, then closes the channel.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => undefined)
+process.on('disconnect', () => process.exit(0))
+process.on('message', (question: GitQuestion) => {
+  if (question.kind === 'abort') running.get(question.id)?.abort()
+  else if (question.kind === 'ping') answer({ id: question.id, kind: 'pong' })
+  else void carryOut(question).then(answer)
+})
+
+async function carryOut({
+  id,
+  kind,
+  call,
+  args,
+}: Extract<GitQuestion, { call: unknown }>): Promise<GitAnswer> {
+  const stop = new AbortController()
+  running.set(id, stop)
+  try {
+    const asked = { ...call, signal: stop.signal }
+    const value = kind === 'ask' ? await git.ask(asked, ...args) : await git.run(asked, ...args)
+    return { id, kind: 'value', value }
+  } catch (error) {
+    const { command, exitCode, stderr, why } =
+      error instanceof GitError ? error : new GitError(args[0] ?? '', null, String(error), 'not-started')
+    return { id, kind: 'error', command, exitCode, stderr, why }
+  } finally {
+    running.delete(id)
+  }
+}
+
+function answer(message: GitAnswer): void {
+  if (process.connected) process.send?.(message)
+}

@@ -1,0 +1,25 @@
+import type { GitCall, RunCall } from './git.ts'
+import type { GitError } from './git-error.ts'
+
+/** What passes between `GitProcess` and `git-main.ts`, structured-cloned: both are of one build. */
+export type GitQuestion =
+  | {
+      readonly id: number
+      readonly kind: 'ask' | 'run'
+      readonly call: GitCall | RunCall
+      readonly args: readonly string[]
+    }
+  | { readonly id: number; readonly kind: 'abort' }
+  | { readonly id: number; readonly kind: 'ping' }
+
+export type GitAnswer =
+  | { readonly id: number; readonly kind: 'value'; readonly value: unknown }
+  | {
+      readonly id: number
+      readonly kind: 'error'
+      readonly command: string
+      readonly exitCode: number | null
+      readonly stderr: string
+      readonly why: GitError['why']
+    }
+  | { readonly id: number; readonly kind: 'pong' }

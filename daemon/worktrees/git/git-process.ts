@@ -1,0 +1,189 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { gitEnvironment } from './environment.ts'
+import type { GitCall, RunCall, RunResult } from './git.ts'
+import { GitError } from './git-error.ts'
+import type { GitAnswer, GitQuestion } from './git-message.ts'
+
+/** Without work for so long, the process ends; the next command starts it again. ms */
+const IDLE_MS = 30_000
+/** Between two looks whether a process with work still answers, and how many in a row may find nothing. ms */
+const PING_MS = 10_000
+const MAX_SILENT_PINGS = 4
+
+interface Pending {
+  readonly command: string
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: Error) => void
+}
+
+export interface GitProcessOptions {
+  /** The daemon's environment; only what git may see reaches the process. */
+  readonly env: NodeJS.ProcessEnv
+  /** The compiled `git-main.js`; default: the one beside this file. */
+  readonly program?: string
+  /** Between two looks whether it still answers, ms. */
+  readonly pingMs?: number
+}
+
+/**
+ * Git's commands, started by a process of their own. Starting a child copies the page tables of whoever
+ * starts it: for a daemon of 150 MB that is some ten milliseconds in which it does nothing else, for a
+ * process that holds nothing it is one or two. A job takes dozens of git commands.
+ *
+ * The process is started by the first command and ends when it has been idle for a while, when it stops
+ * answering, or with this process. A command whose process ends under it fails as one that was killed.
+ */
+export class GitProcess {
+  readonly #env: NodeJS.ProcessEnv
+  readonly #program: string
+  readonly #pingMs: number
+  readonly #pending = new Map<number, Pending>()
+  #child: ChildProcess | undefined
+  #serial = 0
+  #silent = 0
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(options: GitProcessOptions) {
+    this.#env = gitEnvironment(options.env)
+    this.#pingMs = options.pingMs ?? PING_MS
+    this.#program = options.program ?? fileURLToPath(new URL('./git-main.js', import.meta.url))
+  }
+
+  /** Of the process while there is one. */
+  get pid(): number | undefined {
+    return this.#child?.pid
+  }
+
+  async ask(call: GitCall, args: readonly string[]): Promise<string> {
+    const answer = await this.#call('ask', call, args)
+    return typeof answer === 'string' ? answer : ''
+  }
+
+  async run(call: RunCall, args: readonly string[]): Promise<RunResult> {
+    const answer = await this.#call('run', call, args)
+    if (typeof answer !== 'object' || answer === null || !('code' in answer) || !('stdout' in answer))
+      throw new GitError(args[0] ?? '', null, 'no result', 'not-started')
+    const { code, stdout } = answer
+    return { code: Number(code), stdout: ArrayBuffer.isView(stdout) ? viewed(stdout) : Buffer.alloc(0) }
+  }
+
+  /** Ends the process; what still runs in it fails. */
+  stop(): void {
+    clearTimeout(this.#timer)
+    const child = this.#child
+    this.#child = undefined
+    if (child?.connected) child.disconnect()
+    this.#failAll('the process that runs git was stopped')
+  }
+
+  #call(kind: GitQuestion['kind'], call: GitCall | RunCall, args: readonly string[]): Promise<unknown> {
+    const { signal, ...rest } = call
+    const command = args.find((argument) => !argument.startsWith('-')) ?? ''
+    if (signal?.aborted) return Promise.reject(new GitError(command, null, '', 'aborted'))
+    const id = ++this.#serial
+    return new Promise<unknown>((resolve, reject) => {
+      const onAbort = () => this.#send({ id, kind: 'abort' })
+      signal?.addEventListener('abort', onAbort, { once: true })
+      const forget = () => signal?.removeEventListener('abort', onAbort)
+      this.#pending.set(id, {
+        command,
+        resolve: (value) => {
+          forget()
+          resolve(value)
+        },
+        reject: (error) => {
+          forget()
+          reject(error)
+        },
+      })
+      const child = this.#ready()
+      if (this.#pending.size === 1) {
+        // This process waits for an answer now, and the other one is looked after.
+        child.channel?.ref()
+        this.#arm()
+      }
+      this.#send({ id, kind, call: rest, args })
+    })
+  }
+
+  #ready(): ChildProcess {
+    const running = this.#child
+    if (running?.connected) return running
+    const child = fork(this.#program, [], {
+      env: this.#env,
+      execArgv: [],
+      cwd: '/',
+      serialization: 'advanced',
+      // ^C in a terminal is for the daemon, which calls off what is to be called off.
+      detached: true,
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    })
+    child.unref()
+    child.on('message', (message: GitAnswer) => this.#answered(message))
+    child.on('error', (error) => this.#gone(child, error.message))
+    child.on('exit', () => this.#gone(child, 'the process that runs git ended'))
+    this.#child = child
+    this.#silent = 0
+    return child
+  }
+
+  #send(question: GitQuestion): void {
+    // Whatever cannot be sent is answered by the process's end.
+    this.#child?.send(question, () => undefined)
+  }
+
+  #answered(answer: GitAnswer): void {
+    this.#silent = 0
+    if (answer.kind === 'pong') return
+    const pending = this.#pending.get(answer.id)
+    this.#pending.delete(answer.id)
+    if (this.#pending.size === 0) {
+      this.#child?.channel?.unref()
+      this.#arm()
+    }
+    if (answer.kind === 'value') pending?.resolve(answer.value)
+    else {
+      const { command, exitCode, stderr, why } = answer
+      pending?.reject(new GitError(command, exitCode, stderr, why))
+    }
+  }
+
+  /** From now on: a ping while there is work, the end when there has been none. */
+  #arm(): void {
+    clearTimeout(this.#timer)
+    const isIdle = this.#pending.size === 0
+    this.#timer = setTimeout(() => this.#look(isIdle), isIdle ? IDLE_MS : this.#pingMs)
+    this.#timer.unref()
+  }
+
+  #look(wasIdle: boolean): void {
+    if (this.#pending.size === 0) {
+      if (wasIdle) this.stop()
+      else this.#arm()
+      return
+    }
+    // Counted in looks, not in time: a machine that slept has looked once.
+    this.#silent += 1
+    if (this.#silent > MAX_SILENT_PINGS) this.#child?.kill('SIGKILL')
+    else this.#send({ id: 0, kind: 'ping' })
+    this.#arm()
+  }
+
+  #gone(child: ChildProcess, why: string): void {
+    if (this.#child !== child) return
+    this.#child = undefined
+    clearTimeout(this.#timer)
+    this.#failAll(why)
+  }
+
+  #failAll(why: string): void {
+    for (const { command, reject } of this.#pending.values())
+      reject(new GitError(command, null, why, 'not-started'))
+    this.#pending.clear()
+  }
+}
+
+function viewed({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength)
+}

@@ -1,0 +1,130 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { Git } from '../../daemon/worktrees/git/git.ts'
+import { GitError } from '../../daemon/worktrees/git/git-error.ts'
+import { GitProcess } from '../../daemon/worktrees/git/git-process.ts'
+import { until } from '../support/until.ts'
+
+const DIST = join(import.meta.dirname, '../../dist/daemon/worktrees/git')
+const program = join(DIST, 'git-main.js')
+
+let dir: string
+let apart: GitProcess
+let git: Git
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 's4m-git-'))
+  const env = { PATH: process.env.PATH, HOME: dir, SCRUM4ME_TOKEN: 'secret', DATABASE_URL: 'secret' }
+  apart = new GitProcess({ env, program, pingMs: 100 })
+  git = new Git({ env, apart })
+  execFileSync('git', ['init', '--quiet', dir])
+})
+
+afterEach(() => {
+  apart.stop()
+  rmSync(dir, { recursive: true })
+})
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** A command that runs until it is ended, with a child that writes its pid. */
+function endless(signal?: AbortSignal): Promise<unknown> {
+  const alias = `alias.endless=!echo $$ > ${join(dir, 'pid')}; exec sleep 600`
+  return git.run({ dir, config: [alias], ...(signal === undefined ? {} : { signal }) }, 'endless')
+}
+
+async function childPid(): Promise<number> {
+  const file = join(dir, 'pid')
+  await until('the command runs', () => existsSync(file) && readFileSync(file, 'utf8').trim() !== '')
+  return Number(readFileSync(file, 'utf8'))
+}
+
+it('answers as git itself does: text, bytes both ways, exit codes that are answers', async () => {
+  const bytes = Buffer.from([0, 255, 10, 13, 0, 128])
+  const { stdout } = await git.run({ dir, input: bytes }, 'hash-object', '-w', '--stdin')
+  const id = stdout.toString().trim()
+  expect((await git.run({ dir }, 'cat-file', 'blob', id)).stdout.equals(bytes)).toBe(true)
+  expect(await git.ask({ dir }, 'rev-parse', '--show-toplevel')).toContain(dir)
+  expect((await git.run({ dir, expect: [0, 1] }, 'config', 'no.such')).code).toBe(1)
+})
+
+it('fails as git itself does', async () => {
+  const failure = await git.run({ dir }, 'rev-parse', 'HEAD^{commit}').catch((error: unknown) => error)
+  expect(failure).toBeInstanceOf(GitError)
+  expect(failure).toMatchObject({ command: 'rev-parse', exitCode: 128, why: 'failed' })
+  await expect(git.ask({ dir: join(dir, 'absent') }, 'status')).rejects.toThrow(/cannot change to/)
+})
+
+it('runs many commands at once and gives each its own answer', async () => {
+  const asked = Array.from({ length: 60 }, async (_, n) => {
+    const { stdout } = await git.run({ dir, input: `${n}` }, 'stripspace')
+    return Number(stdout)
+  })
+  expect(await Promise.all(asked)).toEqual(Array.from({ length: 60 }, (_, n) => n))
+})
+
+it('shows its children and itself none of our secrets', async () => {
+  await git.ask({ dir }, 'rev-parse', '--show-toplevel')
+  if (process.platform === 'linux')
+    expect(readFileSync(`/proc/${apart.pid}/environ`, 'utf8')).not.toContain('secret')
+  const { stdout } = await git.run({ dir, config: ['alias.environment=!env'] }, 'environment')
+  expect(stdout.toString()).toContain('PATH=')
+  expect(stdout.toString()).not.toMatch(/secret|NODE_CHANNEL/)
+})
+
+it('calls off a command together with its children', async () => {
+  const stop = new AbortController()
+  const ended = endless(stop.signal).catch((error: unknown) => error)
+  const pid = await childPid()
+  stop.abort()
+  expect(await ended).toMatchObject({ why: 'aborted' })
+  await until('its child is gone', () => !isAlive(pid))
+  expect(await git.ask({ dir }, 'rev-parse', '--show-toplevel')).toContain(dir)
+})
+
+it('a process that is killed fails what it ran, and the next command has a new one', async () => {
+  const ended = endless().catch((error: unknown) => error)
+  const pid = await childPid()
+  const first = apart.pid
+  process.kill(first ?? 0, 'SIGKILL')
+  expect(await ended).toBeInstanceOf(GitError)
+  process.kill(pid, 'SIGKILL')
+  expect(await git.ask({ dir }, 'rev-parse', '--show-toplevel')).toContain(dir)
+  expect(apart.pid).not.toBe(first)
+})
+
+it('a process that no longer answers is ended', async () => {
+  await git.ask({ dir }, 'rev-parse', '--show-toplevel')
+  process.kill(apart.pid ?? 0, 'SIGSTOP')
+  await expect(git.ask({ dir }, 'rev-parse', '--show-toplevel')).rejects.toThrow(/ended/)
+  expect(await git.ask({ dir }, 'rev-parse', '--show-toplevel')).toContain(dir)
+})
+
+it('ends with the process that started it, also one that was killed', async () => {
+  const script = join(dir, 'starter.mjs')
+  writeFileSync(
+    script,
+    `import { GitProcess } from ${JSON.stringify(join(DIST, 'git-process.js'))}
+     const apart = new GitProcess({ env: process.env })
+     await apart.ask({ dir: ${JSON.stringify(dir)} }, ['rev-parse', '--show-toplevel'])
+     console.log(apart.pid)
+     setInterval(() => undefined, 1000)`,
+  )
+  const starter = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [line] = await once(starter.stdout, 'data')
+  const pid = Number(line)
+  expect(isAlive(pid)).toBe(true)
+  starter.kill('SIGKILL')
+  await until('it is gone', () => !isAlive(pid))
+})
