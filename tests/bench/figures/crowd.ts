@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Agent } from '../../support/agent.ts'
 import { git } from '../../support/git.ts'
@@ -22,8 +23,11 @@ const PRODUCTS = 4
 /** Beats come every second here, to have many of them; the contract's pace is five. s. */
 const BEAT_S = 1
 const CONTRACT_BEAT_S = 5
-/** How long the storm lasts at least, s. */
-const STORM_S = 20
+/** How long the storm lasts at least and at most, s. */
+const STORM_S = 15
+const LONGEST_STORM_S = 45
+/** Each session calls this often in the storm, ms. */
+const TALK_MS = 5_000
 
 /** Many sessions on one machine: who waits for whom, and whether the heart goes on beating. */
 export const crowd: Bench = {
@@ -44,8 +48,8 @@ export const crowd: Bench = {
       }
       const neighbours = await many.neighbours(cleanup, times(sizes, 1500, 200))
       const burst = await many.burst()
-      const beats = await many.storm(Math.min(REMOVALS, many.sessions))
-      return findings(many.sessions, s, neighbours, burst, beats)
+      const storm = await many.storm(cleanup, Math.min(REMOVALS, many.sessions))
+      return findings(many.sessions, s, neighbours, burst, storm)
     } finally {
       await cleanup.run()
     }
@@ -55,6 +59,12 @@ export const crowd: Bench = {
 interface Neighbours {
   readonly alone: number[]
   readonly besideDeaf: number[]
+}
+
+interface Storm {
+  /** s between one beat and the next. */
+  readonly gaps: readonly number[]
+  readonly removed: number
 }
 
 interface Burst {
@@ -68,15 +78,15 @@ function findings(
   s: { few: number[]; many: number[] },
   neighbours: Neighbours,
   burst: Burst,
-  beats: readonly number[],
+  storm: Storm,
 ): Findings {
   const [few, many] = [summarise(s.few), summarise(s.many)]
   const alone = summarise(neighbours.alone)
   const besideDeaf = summarise(neighbours.besideDeaf)
   // What a beat is late is the same at any pace.
-  const gaps = beats.map((gap) => gap - BEAT_S + CONTRACT_BEAT_S)
+  const gaps = storm.gaps.map((gap) => gap - BEAT_S + CONTRACT_BEAT_S)
   const seconds = (label: string, value: number) => ({ label, value, unit: 's' }) as const
-  const note = `beats every ${BEAT_S} s, to have ${beats.length} of them; what they were late is added to ${CONTRACT_BEAT_S} s`
+  const note = `beats every ${BEAT_S} s, to have ${gaps.length} of them; what they were late is added to ${CONTRACT_BEAT_S} s; ${storm.removed} worktrees went meanwhile`
   const figures: Figure[] = [
     plain(
       `${sessions} sessions, a call of each at once: not answered`,
@@ -110,7 +120,7 @@ function findings(
     'call among many sessions, ms': alone,
     'call beside a session that reads nothing, ms': besideDeaf,
     [`from ${sessions} jobs queued to all of them in worktrees, s`]: summarise([burst.seconds]),
-    'between two beats in the storm, s': summarise(beats),
+    'between two beats in the storm, s': summarise([...storm.gaps]),
   }
   return { figures, series }
 }
@@ -187,7 +197,8 @@ class Crowd {
     this.#crew.forget()
     this.#crew.keep()
     const from = performance.now()
-    const jobs = await Promise.all(this.#crew.agents.map(() => this.#enqueue()))
+    const jobs = []
+    for (const _ of this.#crew.agents) jobs.push(await this.#enqueue())
     const end = from + 120_000
     while (this.#crew.served < jobs.length && this.#crew.failures.length === 0 && performance.now() < end)
       await sleep(100)
@@ -196,29 +207,37 @@ class Crowd {
     return { answered, served: this.#crew.served, seconds: (performance.now() - from) / 1000 }
   }
 
-  /** s between beats while worktrees go, a repository is collected, and everybody calls. */
-  async storm(removals: number): Promise<number[]> {
-    const watch = await BeatWatch.start(this.#machine.tenant.url)
-    let over = false
+  /** What became of the beats while worktrees go, repositories are collected, and everybody calls. */
+  async storm(cleanup: Cleanup, removals: number): Promise<Storm> {
+    const watch = cleanup.own(await BeatWatch.start(this.#machine.tenant.url), (made) => made.stop())
+    const weather = new AbortController()
+    setMaxListeners(this.sessions + 1, weather.signal)
     const collect = async () => {
-      while (!over) for (const { clone } of this.#clones) await git(clone, 'gc', '--quiet', '--aggressive')
+      while (!weather.signal.aborted)
+        for (const { clone } of this.#clones) await git(clone, 'gc', '--quiet', '--prune=now')
     }
-    const talk = async (agent: Agent) => {
-      while (!over) {
+    const talk = async (agent: Agent, n: number) => {
+      // One after the other, not all in the same moment.
+      for (let pause = (n / this.sessions) * TALK_MS; ; pause = TALK_MS) {
+        await sleep(pause, undefined, weather).catch(() => undefined)
+        if (weather.signal.aborted) return
         await agent.call('health')
-        await sleep(1_000)
       }
     }
     const background = Promise.all([collect(), ...this.#crew.agents.map(talk)])
-    const held = [...this.#crew.holding].slice(0, removals)
-    const reports = held.map(([jobId, agent]) =>
-      agent.call('update_job_status', { job_id: jobId, status: 'failed' }),
-    )
-    const storm = Promise.all([...reports, sleep(STORM_S * 1000)]).finally(() => {
-      over = true
+    let removed = 0
+    const reports = [...this.#crew.holding].slice(0, removals).map(async ([jobId, agent]) => {
+      await agent.call('update_job_status', { job_id: jobId, status: 'failed' }, { timeout: 300_000 })
+      removed += 1
     })
-    await Promise.all([storm, background])
-    return watch.stop()
+    const all = Promise.all([...reports, sleep(STORM_S * 1000)])
+    await Promise.race([all, sleep(LONGEST_STORM_S * 1000), background])
+    weather.abort()
+    await background
+    const gaps = await watch.stop()
+    // What is not removed by now counts as it is; its call ends with its session.
+    void all.catch(() => undefined)
+    return { gaps, removed }
   }
 
   #enqueue() {

@@ -21,11 +21,12 @@ export class BeatWatch {
     return made
   }
 
-  /** s between one beat and the next, by the database's clock. */
+  /** s between one beat and the next, by the database's clock. Idempotent. */
   async stop(): Promise<number[]> {
+    const isFirst = !this.#stopped
     this.#stopped = true
     await this.#loop
-    await this.#client.end()
+    if (isFirst) await this.#client.end()
     return this.#seen.slice(1).map((at, index) => at - (this.#seen[index] ?? at))
   }
 
