@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { allBenches } from './all-benches.ts'
+import { endurance } from './figures/endurance.ts'
 import { expectations } from './fleet/expectations.ts'
 import { fleet } from './fleet/fleet.ts'
 import { render } from './render.ts'
@@ -7,6 +8,7 @@ import { run } from './run.ts'
 
 const HELP = `npm run bench [-- options]          speed and weight beside floors and rivals
 npm run bench -- fleet [options]   2,000 machines on one database: arithmetic, then measured
+npm run bench -- endurance         1,000 jobs in a row: what is left on the disk
 
   --only NAME     one bench; may be given several times: ${allBenches.map(({ name }) => name).join(', ')}
   --scale FACTOR  part of the repetitions, to try something out (default 1; percentiles want all of them)
@@ -23,14 +25,18 @@ const { values, positionals } = parseArgs({
   },
 })
 
-const isFleet = positionals[0] === 'fleet'
-const chosen = isFleet
-  ? [fleet]
+/** Run by name only, each longer than a run of all others may take. */
+const APART = { fleet, endurance }
+const [word = ''] = positionals
+const isFleet = word === 'fleet'
+const apart = word === 'fleet' || word === 'endurance' ? APART[word] : undefined
+const chosen = apart
+  ? [apart]
   : allBenches.filter(({ name }) => values.only === undefined || values.only.includes(name))
 const scale = Number(values.scale)
 if (values.help) {
   process.stdout.write(HELP)
-} else if (chosen.length === 0 || positionals.length > (isFleet ? 1 : 0) || !(scale > 0)) {
+} else if (chosen.length === 0 || positionals.length > (apart ? 1 : 0) || !(scale > 0)) {
   process.stderr.write(HELP)
   process.exitCode = 2
 } else {
