@@ -11,10 +11,12 @@ const HELLO_DEADLINE_MS = 2_000
 
 /**
  * The state of this home's daemon, whatever it is: a report also when there is no daemon or it does not
- * answer. Changes nothing. Throws only what the daemon itself answered as an error.
+ * answer. Changes nothing. Throws only what the daemon itself answered as an error. `owner`: for root, the
+ * uid of the user whose daemon it is.
  */
-export async function fetchStatus(paths: Paths): Promise<StatusReport> {
-  const answer = control(paths.socket, 'status', {}, { timeoutMs: HELLO_DEADLINE_MS })
+export async function fetchStatus(paths: Paths, owner?: number): Promise<StatusReport> {
+  const whose = owner === undefined ? {} : { owner }
+  const answer = control(paths.socket, 'status', {}, { timeoutMs: HELLO_DEADLINE_MS, ...whose })
   try {
     // Of a process that cannot answer there is other word, at once: no need to wait for the deadline.
     const first = await Promise.race([answer, whenStuck(paths)])

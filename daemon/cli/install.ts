@@ -3,18 +3,20 @@ import { userInfo } from 'node:os'
 import { createInterface } from 'node:readline/promises'
 import { codeOf, DaemonError } from '../errors.ts'
 import { VERSION } from '../version.ts'
+import { shellWord } from '../wire/daemon-command.ts'
+import type { StatusReport } from '../wire/status-report.ts'
 import { EXIT } from './exit.ts'
 import { fetchStatus } from './fetch-status.ts'
 import { readHolder } from './holder.ts'
 import type { Invocation } from './invocation.ts'
 import { mcpAddLine, shimCommand } from './mcp-config.ts'
-import { systemService, userService } from './service/find-service.ts'
+import { findServicesOf, systemService, userService } from './service/find-service.ts'
 import { writablePaths } from './service/render.ts'
 import { runTool } from './service/run-tool.ts'
 import type { Service } from './service/service.ts'
 import { type SystemUser, systemUser } from './service/system-user.ts'
 import { untilStarted } from './start.ts'
-import { stopProcess } from './stop.ts'
+import { askToEnd, stopProcess } from './stop.ts'
 
 export interface InstallOptions {
   readonly system?: boolean
@@ -35,21 +37,15 @@ export async function install(invocation: Invocation, options: InstallOptions): 
     terminal.raw(text)
     return EXIT.ok
   }
-  const before = await service.installed()
-  if (before !== undefined && !service.isOurs(before)) {
-    throw new DaemonError(
-      'CONFLICT',
-      `${service.file} belongs to another installation`,
-      'Nothing was changed; give this one a home of its own name with --home, or uninstall the other.',
-    )
-  }
+  const before = await service.installedFor()
+  if (before.text !== undefined && !before.isOurs) throw nameTaken(service, whose.paths, before.home)
+  const former = (await findServicesOf(whose, user?.name)).filter((one) => one.name !== service.name)
   if (user !== undefined) await makeDirectories(user)
   await service.enable(text)
-  terminal.out(`${verb(before, text)} ${service.file}`)
-  if (service.scope === 'user') await bringUp(invocation, service, before === text)
-  else if (before === text) await service.start()
-  // Root may not ask another user's daemon; SIGTERM drains it as well.
-  else await service.restart()
+  terminal.out(`${verb(before.text, text)} ${service.file}`)
+  const isSame = before.text === text && former.length === 0
+  if (user === undefined) await bringUp(invocation, service, former, isSame)
+  else await bringUpSystem(invocation, user, service, former, isSame)
   terminal.out(`Running as ${service.name}.`)
   if (service.kind === 'systemd' && service.scope === 'user') await offerLinger(invocation)
   terminal.out('')
@@ -93,18 +89,64 @@ function verb(before: string | undefined, text: string): string {
 }
 
 /** What runs for this home ends in order, unless it is what would be started; then the service's daemon starts. */
-async function bringUp(invocation: Invocation, service: Service, isSame: boolean): Promise<void> {
+async function bringUp(
+  invocation: Invocation,
+  service: Service,
+  former: readonly Service[],
+  isSame: boolean,
+): Promise<void> {
   const { daemon } = await fetchStatus(invocation.paths)
-  const isCurrent = isSame && daemon?.version === VERSION && daemon.supervisor === service.kind
-  if (!isCurrent) {
+  if (!(isSame && isCurrent(daemon, service))) {
     const holder = await readHolder(invocation.paths)
+    if (holder !== undefined) await stopProcess(invocation, holder, 'restart')
+    await removeFormer(invocation, former)
     if (holder === undefined) await service.start()
-    else {
-      await stopProcess(invocation, holder, 'restart')
-      await service.restart()
-    }
+    else await service.restart()
   }
   await untilStarted(invocation)
+}
+
+/** The same for another user's daemon. Root asks it to drain, and leaves its process to systemd. */
+async function bringUpSystem(
+  invocation: Invocation,
+  user: SystemUser,
+  service: Service,
+  former: readonly Service[],
+  isSame: boolean,
+): Promise<void> {
+  const { daemon } = await fetchStatus(user.paths, user.uid)
+  if (isSame && isCurrent(daemon, service)) return
+  // Draining already when systemd's signal comes, so that sessions hear of a restart, not of an end.
+  const drains = daemon !== null && (await askToEnd(user.paths, 'restart', user.uid))
+  await removeFormer(invocation, former)
+  if (drains || !isSame) await service.restart()
+  else await service.start()
+}
+
+function isCurrent(daemon: StatusReport['daemon'], service: Service): boolean {
+  return daemon?.version === VERSION && daemon.supervisor === service.kind
+}
+
+/** Units and agents of this home under the names that an earlier release gave them. */
+async function removeFormer({ terminal }: Invocation, former: readonly Service[]): Promise<void> {
+  for (const service of former) {
+    await service.remove()
+    terminal.out(`Removed ${service.file}, the name of an earlier release.`)
+  }
+}
+
+/** Two homes of one directory name would be one service. */
+function nameTaken(service: Service, paths: Invocation['paths'], other: string | undefined): DaemonError {
+  const scope = service.scope === 'system' ? ' --system' : ''
+  const remove =
+    other === undefined
+      ? 'look into that file'
+      : `\`scrum4me-daemon uninstall${scope} --home ${shellWord(other)}\` first`
+  return new DaemonError(
+    'CONFLICT',
+    `${service.name} is the service of ${other ?? 'something else'} and cannot be that of ${paths.home} too (${service.file}); nothing was changed`,
+    `Give one of the two homes a directory of another name (--home), or, if the other is not needed, ${remove}.`,
+  )
 }
 
 /** Without linger a user's manager ends with the last logout, and the daemon with it. */

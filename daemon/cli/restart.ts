@@ -1,7 +1,8 @@
+import { DaemonError } from '../errors.ts'
 import { readHolder } from './holder.ts'
 import type { Invocation } from './invocation.ts'
 import { findService } from './service/find-service.ts'
-import { startStopped } from './start.ts'
+import { announce, startStopped, untilStarted } from './start.ts'
 import { stopProcess } from './stop.ts'
 
 /**
@@ -11,8 +12,16 @@ import { stopProcess } from './stop.ts'
 export async function restart(invocation: Invocation): Promise<number> {
   const holder = await readHolder(invocation.paths)
   const service = await findService(invocation)
-  if (holder !== undefined) await stopProcess(invocation, holder, 'restart')
-  // A supervisor starts it again by itself, after a pause; asking for it skips the pause.
-  if (service !== undefined && holder !== undefined) await service.restart()
-  return startStopped(invocation)
+  if (holder === undefined) return startStopped(invocation)
+  // Asked for over the socket, never by the supervisor's signal: only so do sessions hear that the next one comes.
+  await stopProcess(invocation, holder, 'restart')
+  if (service === undefined) return startStopped(invocation)
+  try {
+    // The supervisor starts it again by itself, after a pause; asking for it skips the pause.
+    await service.restart()
+  } catch (error) {
+    // Of a system service the user may end the daemon, but only root may skip the pause.
+    if (!(error instanceof DaemonError) || error.code !== 'PERMISSION_DENIED') throw error
+  }
+  return announce(invocation, await untilStarted(invocation))
 }

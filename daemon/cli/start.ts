@@ -82,7 +82,8 @@ export async function untilStarted(
   return undefined
 }
 
-function announce({ terminal }: Invocation, report: StatusReport | undefined): number {
+/** Says how it came up. */
+export function announce({ terminal }: Invocation, report: StatusReport | undefined): number {
   if (report?.daemon == null) return EXIT.failed
   if (report.state === 'healthy') terminal.out(`Started, pid ${report.daemon.pid}.`)
   else terminal.out(statusText(report, styleOf(terminal.colour), Date.now()))

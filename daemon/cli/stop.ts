@@ -1,5 +1,6 @@
 import { DaemonError } from '../errors.ts'
 import { control } from '../ipc/control-client.ts'
+import type { Paths } from '../paths.ts'
 import { EXIT } from './exit.ts'
 import { type Holder, isAlive, readHolder, waitUntilGone } from './holder.ts'
 import type { Invocation } from './invocation.ts'
@@ -36,9 +37,7 @@ export async function stopProcess(
   holder: Holder,
   reason: 'stop' | 'restart',
 ): Promise<void> {
-  try {
-    await control(paths.socket, 'stop', { reason }, { timeoutMs: ASK_DEADLINE_MS })
-  } catch {
+  if (!(await askToEnd(paths, reason))) {
     // It does not answer, or is of a release without this method: a signal asks the same.
     signal(holder, 'SIGTERM')
     // A suspended process would get the signal only when it is resumed.
@@ -52,6 +51,22 @@ export async function stopProcess(
     'INTERNAL',
     `The daemon (pid ${holder.pid}) could not be ended`,
     'It hangs in the kernel, most likely on a file system that does not answer; look at `ps`.',
+  )
+}
+
+/**
+ * Asks the daemon to drain and end; `restart` tells its sessions that the next one comes. False: it did not
+ * hear. `owner`: for root, the uid of the user whose daemon it is.
+ */
+export async function askToEnd(
+  paths: Pick<Paths, 'socket'>,
+  reason: 'stop' | 'restart',
+  owner?: number,
+): Promise<boolean> {
+  const whose = owner === undefined ? {} : { owner }
+  return control(paths.socket, 'stop', { reason }, { timeoutMs: ASK_DEADLINE_MS, ...whose }).then(
+    () => true,
+    () => false,
   )
 }
 

@@ -7,7 +7,7 @@ import { EXIT } from './exit.ts'
 import { fetchStatus } from './fetch-status.ts'
 import { readHolder } from './holder.ts'
 import type { Invocation } from './invocation.ts'
-import { findService, systemService } from './service/find-service.ts'
+import { findServices, findServicesOf } from './service/find-service.ts'
 import type { Service } from './service/service.ts'
 import { systemUser } from './service/system-user.ts'
 import { stopProcess } from './stop.ts'
@@ -21,10 +21,10 @@ export interface UninstallOptions {
 /** Stops and removes the service; data stays unless `purge`, which refuses while a job would be lost. */
 export async function uninstall(invocation: Invocation, options: UninstallOptions): Promise<number> {
   const { terminal } = invocation
-  const { service, paths } = await chosenService(invocation, options)
+  const { services, paths } = await chosenServices(invocation, options)
   if (options.purge) await refuseIfBusy(paths)
-  if (service === undefined) terminal.out('No service of this home is installed.')
-  else {
+  if (services.length === 0) terminal.out('No service of this home is installed.')
+  for (const service of services) {
     await service.remove()
     terminal.out(`Removed ${service.file}`)
   }
@@ -43,11 +43,11 @@ export async function uninstall(invocation: Invocation, options: UninstallOption
 }
 
 /** As `install` chose it: root names the user whose system service it is. */
-async function chosenService(
+async function chosenServices(
   invocation: Invocation,
   options: UninstallOptions,
-): Promise<{ service: Service | undefined; paths: Paths }> {
-  if (!options.system) return { service: await findService(invocation), paths: invocation.paths }
+): Promise<{ services: readonly Service[]; paths: Paths }> {
+  if (!options.system) return { services: await findServices(invocation), paths: invocation.paths }
   if (options.purge) {
     throw new DaemonError(
       'VALIDATION_ERROR',
@@ -56,10 +56,7 @@ async function chosenService(
     )
   }
   const user = await systemUser(invocation, options.runAs, userInfo().username)
-  const service = systemService(user, user.name)
-  const text = await service.installed()
-  const isOurs = text !== undefined && service.isOurs(text)
-  return { service: isOurs ? service : undefined, paths: user.paths }
+  return { services: await findServicesOf(user, user.name), paths: user.paths }
 }
 
 /** Claims and reports live in the home; removing it in the middle of a job would lose them. */

@@ -29,6 +29,8 @@ export interface ControlOptions {
   readonly helloMs?: number
   /** The command that starts this daemon, for messages. */
   readonly startCommand?: string
+  /** uid of the user whose daemon it is, where root asks another's; default: ours. */
+  readonly owner?: number
 }
 
 /**
@@ -45,7 +47,7 @@ export async function control(
   const absent = (cause: unknown) =>
     new ControlError('not_running', 'DAEMON_UNREACHABLE', 'No daemon is running', `Start it: ${start}`, cause)
   try {
-    await checkPrivateDirectory(dirname(socketPath))
+    await checkPrivateDirectory(dirname(socketPath), options.owner)
   } catch (error) {
     if (codeOf(error) === 'ENOENT') throw absent(error)
     if (error instanceof DaemonError)

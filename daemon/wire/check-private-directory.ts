@@ -2,16 +2,18 @@ import { lstat } from 'node:fs/promises'
 import { DaemonError } from '../errors.ts'
 
 /**
- * A Unix socket's access control is its directory: real, owned by this user, closed to all others.
+ * A Unix socket's access control is its directory: real, owned by this user (`uid`), closed to all others.
  * Daemon, CLI and shim each check it before they trust what lies in it.
  * Throws PERMISSION_DENIED; file system errors (ENOENT) pass through.
  */
-export async function checkPrivateDirectory(directory: string): Promise<void> {
+export async function checkPrivateDirectory(
+  directory: string,
+  uid: number | undefined = process.getuid?.(),
+): Promise<void> {
   const stat = await lstat(directory)
   if (!stat.isDirectory()) {
     throw refusal(directory, 'is no directory', 'Name a real directory, not a link or a file')
   }
-  const uid = process.getuid?.()
   if (uid !== undefined && stat.uid !== uid) {
     throw refusal(
       directory,

@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { LaunchdService } from '../../daemon/cli/service/launchd.ts'
 import { renderPlist, renderSystemUnit, renderUserUnit } from '../../daemon/cli/service/render.ts'
 import { launchdLabel, unitName } from '../../daemon/cli/service/service-name.ts'
+import { SystemdService } from '../../daemon/cli/service/systemd.ts'
 import { fill } from '../../daemon/cli/service/template.ts'
 import { resolvePaths } from '../../daemon/paths.ts'
 import { MAIN } from '../support/installation.ts'
@@ -28,6 +29,7 @@ function run(command: string, ...args: string[]): Promise<{ code: number | 'miss
 
 const analyze = (await run('systemd-analyze', '--version')).code
 if (analyze === 'missing') console.log('systemd-analyze is not here: units are rendered but not verified')
+const escaper = (await run('systemd-escape', 'x')).code
 const python = (await run('python3', '-c', 'import plistlib')).code
 if (python !== 0) console.log('python3 with plistlib is not here: the property list is not parsed')
 
@@ -54,17 +56,45 @@ async function verified(name: string, text: string): Promise<string> {
 }
 
 describe('names', () => {
-  test('the default home has the plain name, others one of their own, always the same', () => {
+  test('the default home has the plain name, another that of its directory', () => {
     const standard = { home: '/home/u/.scrum4me', isDefaultHome: true }
     expect([unitName(standard), launchdLabel(standard)]).toEqual([
-      'scrum4me-daemon.service',
-      'com.scrum4me.daemon',
+      { name: 'scrum4me-daemon.service', former: undefined },
+      { name: 'com.scrum4me.daemon', former: undefined },
     ])
-    const work = { home: '/home/u/.scrum4me-work', isDefaultHome: false }
-    expect(unitName(work)).toMatch(/^scrum4me-daemon@scrum4me-work-[0-9a-f]{6}\.service$/)
-    expect(unitName(work)).toBe(unitName({ ...work }))
-    expect(unitName(work)).not.toBe(unitName({ ...work, home: '/srv/.scrum4me-work' }))
-    expect(launchdLabel(work)).toMatch(/^com\.scrum4me\.daemon\.scrum4me-work-[0-9a-f]{6}$/)
+    const work = { home: '/home/u/work', isDefaultHome: false }
+    expect(unitName(work)).toEqual({
+      name: 'scrum4me-daemon@work.service',
+      former: 'scrum4me-daemon@work-685373.service',
+    })
+    expect(launchdLabel(work).name).toBe('com.scrum4me.daemon.work')
+    expect(launchdLabel({ ...work, home: '/srv/.my work' }).name).toBe('com.scrum4me.daemon.my-work')
+  })
+
+  test.skipIf(escaper === 'missing')('a name is escaped as systemd-escape does it', async () => {
+    for (const name of ['.scrum4me-work', 'a.b_c:1', 'my home 100% "x" \\', 'büro', '-', '...']) {
+      const { output } = await run('systemd-escape', '--', name)
+      expect(unitName({ home: `/srv/${name}`, isDefaultHome: false }).name).toBe(
+        `scrum4me-daemon@${output.trim()}.service`,
+      )
+    }
+  })
+
+  test('whose an installed definition is can be read from it, whatever its home is called', async () => {
+    const at = hard()
+    for (const [file, text] of [
+      ['own.service', await renderUserUnit(at)],
+      ['own.plist', await renderPlist(at)],
+    ] as const) {
+      const options = { name: file.replace('.plist', ''), render: async () => text }
+      const service = file.endsWith('.plist')
+        ? new LaunchdService(at, { ...options, directory })
+        : new SystemdService({ ...at, env: { XDG_CONFIG_HOME: directory } }, { ...options, scope: 'user' })
+      expect(await service.installedFor()).toMatchObject({ text: undefined, isOurs: false })
+      await mkdir(dirname(service.file), { recursive: true })
+      await writeFile(service.file, text)
+      expect(await service.installedFor()).toEqual({ text, home: at.paths.home, isOurs: true })
+    }
   })
 
   test('a name without a value is found out', () => {
@@ -124,7 +154,7 @@ describe.skipIf(python !== 0)('launchd', () => {
     expect({ code, output }).toMatchObject({ code: 0 })
     const { home } = hard().paths
     expect(JSON.parse(output)).toEqual({
-      Label: launchdLabel(hard().paths),
+      Label: launchdLabel(hard().paths).name,
       ProgramArguments: [process.execPath, expect.stringMatching(/^\/.*main\.js$/), 'run', '--home', home],
       EnvironmentVariables: { PATH: expect.stringMatching(/^\//) },
       WorkingDirectory: '/',
@@ -158,7 +188,11 @@ describe('launchctl', () => {
       { mode: 0o755 },
     )
     const at = { env: { PATH: `${bin}:/usr/bin:/bin`, HOME: directory }, paths: plain().paths, main: MAIN }
-    const service = new LaunchdService(at, () => renderPlist(at), join(directory, 'agents'))
+    const service = new LaunchdService(at, {
+      name: 'com.scrum4me.daemon',
+      render: () => renderPlist(at),
+      directory: join(directory, 'agents'),
+    })
     const asked = async () => {
       const lines = (await readFile(log, 'utf8')).trim().split('\n')
       await writeFile(log, '')
@@ -175,6 +209,6 @@ describe('launchctl', () => {
     await service.stop()
     await service.remove()
     expect(await asked()).toEqual(['bootout', 'bootout', 'bootout'])
-    expect(await service.installed()).toBeUndefined()
+    expect((await service.installedFor()).text).toBeUndefined()
   })
 })

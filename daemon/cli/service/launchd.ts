@@ -4,9 +4,15 @@ import { dirname, join } from 'node:path'
 import { DaemonError } from '../../errors.ts'
 import type { Invocation } from '../invocation.ts'
 import { runTool, type ToolResult } from './run-tool.ts'
-import type { Service } from './service.ts'
-import { launchdLabel } from './service-name.ts'
-import { xmlText } from './template.ts'
+import type { Installed, Service } from './service.ts'
+import { textOfXml } from './template.ts'
+
+export interface LaunchdOptions {
+  readonly name: string
+  render(): Promise<string>
+  /** Default: the user's LaunchAgents. */
+  readonly directory?: string
+}
 
 /** A LaunchAgent of this user. Not tried on a Mac; see launchd/README.md. */
 export class LaunchdService implements Service {
@@ -21,10 +27,9 @@ export class LaunchdService implements Service {
 
   constructor(
     { env, paths }: Pick<Invocation, 'env' | 'paths'>,
-    render: () => Promise<string>,
-    directory = join(homedir(), 'Library', 'LaunchAgents'),
+    { name, render, directory = join(homedir(), 'Library', 'LaunchAgents') }: LaunchdOptions,
   ) {
-    this.name = launchdLabel(paths)
+    this.name = name
     this.file = join(directory, `${this.name}.plist`)
     this.render = render
     this.#env = env
@@ -32,12 +37,11 @@ export class LaunchdService implements Service {
     this.#home = paths.home
   }
 
-  installed(): Promise<string | undefined> {
-    return readFile(this.file, 'utf8').catch(() => undefined)
-  }
-
-  isOurs(text: string): boolean {
-    return text.includes(`<string>${xmlText(this.#home)}</string>`)
+  async installedFor(): Promise<Installed> {
+    const text = await readFile(this.file, 'utf8').catch(() => undefined)
+    const xml = text === undefined ? undefined : HOME_ARGUMENT.exec(text)?.[1]
+    const home = xml === undefined ? undefined : textOfXml(xml)
+    return { text, home, isOurs: home === this.#home }
   }
 
   async enable(text: string): Promise<void> {
@@ -95,6 +99,8 @@ export class LaunchdService implements Service {
     return runTool('launchctl', args, this.#env)
   }
 }
+
+const HOME_ARGUMENT = /<string>--home<\/string>\s*<string>([^<]*)<\/string>/
 
 function failed(what: string, { code, stderr }: ToolResult): DaemonError {
   return new DaemonError(

@@ -69,7 +69,7 @@ export async function writablePaths({
 export async function renderPlist({ env, paths, main }: Rendered): Promise<string> {
   const values = await programs(env, main)
   return fill(await readTemplate('launchd/com.scrum4me.daemon.plist'), {
-    LABEL: xmlText(launchdLabel(paths)),
+    LABEL: xmlText(launchdLabel(paths).name),
     NODE: xmlText(values.node),
     MAIN: xmlText(values.main),
     HOME: xmlText(paths.home),

@@ -4,13 +4,14 @@ import { type Check, fail, ok, skip, warn } from '../../control/doctor/check.ts'
 import { messageOf } from '../../errors.ts'
 import { daemonCommand } from '../../wire/daemon-command.ts'
 import type { Invocation } from '../invocation.ts'
-import { findService } from './find-service.ts'
+import { findServices, userService } from './find-service.ts'
 import { runTool } from './run-tool.ts'
 import type { Service } from './service.ts'
 
 /** Whether the daemon comes back by itself after a crash, a logout, a reboot. */
 export async function serviceChecks(invocation: Invocation): Promise<readonly Check[]> {
-  const service = await findService(invocation)
+  const services = await findServices(invocation)
+  const [service] = services
   if (service === undefined) {
     const install = daemonCommand('install', invocation.paths)
     return [skip('service', `not installed; after a reboot nobody starts the daemon (\`${install}\` does)`)]
@@ -22,13 +23,16 @@ export async function serviceChecks(invocation: Invocation): Promise<readonly Ch
 
 async function definitionCheck(invocation: Invocation, service: Service): Promise<Check> {
   const again = `Run \`${daemonCommand('install', invocation.paths)}${service.scope === 'system' ? ' --system' : ''}\` again.`
-  const text = (await service.installed()) ?? ''
+  const text = (await service.installedFor()).text ?? ''
   for (const program of text.match(/\/[^\s"<>]*(?:node|main\.js)(?=[\s"<]|$)/gm) ?? []) {
     const isThere = await access(program, constants.R_OK).then(
       () => true,
       () => false,
     )
     if (!isThere) return fail('service', `${service.file} names ${program}, which is gone`, again)
+  }
+  if (service.name !== userService(invocation).name) {
+    return warn('service', `${service.file} has the name that an earlier release gave it`, again)
   }
   try {
     // A system unit was rendered with root's view of users and paths, which we may not have.

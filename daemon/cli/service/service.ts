@@ -1,3 +1,12 @@
+export interface Installed {
+  /** The text, or undefined: there is none. */
+  readonly text: string | undefined
+  /** The home that it runs the daemon for, where the text tells. */
+  readonly home: string | undefined
+  /** It is of the home that was asked for. */
+  readonly isOurs: boolean
+}
+
 /** The daemon of one home as its supervisor knows it. */
 export interface Service {
   readonly kind: 'systemd' | 'launchd'
@@ -8,10 +17,8 @@ export interface Service {
   readonly file: string
   /** Its text as this installation renders it, with absolute paths. */
   render(): Promise<string>
-  /** Whether an installed text is of this home; another may have the same name. */
-  isOurs(text: string): boolean
-  /** The text that is installed, or undefined. */
-  installed(): Promise<string | undefined>
+  /** What is installed under this name, which may be of another home. */
+  installedFor(): Promise<Installed>
   /** Writes the text and makes it start at boot or login; does not start it. */
   enable(text: string): Promise<void>
   /** Stops it, undoes `enable` and removes the file. */

@@ -3,11 +3,11 @@ import { dirname, join } from 'node:path'
 import { DaemonError } from '../../errors.ts'
 import type { Invocation } from '../invocation.ts'
 import { runTool, type ToolResult } from './run-tool.ts'
-import type { Service } from './service.ts'
-import { unitName } from './service-name.ts'
-import { commandWord } from './template.ts'
+import type { Installed, Service } from './service.ts'
+import { wordOfCommand } from './template.ts'
 
 export interface SystemdOptions {
+  readonly name: string
   readonly scope: 'user' | 'system'
   render(): Promise<string>
 }
@@ -25,7 +25,7 @@ export class SystemdService implements Service {
   readonly #home: string
 
   constructor({ env, paths }: Pick<Invocation, 'env' | 'paths'>, options: SystemdOptions) {
-    this.name = unitName(paths)
+    this.name = options.name
     this.scope = options.scope
     this.render = options.render
     this.file = join(options.scope === 'system' ? SYSTEM_DIRECTORY : userDirectory(env), this.name)
@@ -33,12 +33,11 @@ export class SystemdService implements Service {
     this.#home = paths.home
   }
 
-  installed(): Promise<string | undefined> {
-    return readFile(this.file, 'utf8').catch(() => undefined)
-  }
-
-  isOurs(text: string): boolean {
-    return text.includes(` run --home ${commandWord(this.#home)}\n`)
+  async installedFor(): Promise<Installed> {
+    const text = await readFile(this.file, 'utf8').catch(() => undefined)
+    const word = text === undefined ? undefined : / run --home (.+)$/m.exec(text)?.[1]
+    const home = word === undefined ? undefined : wordOfCommand(word)
+    return { text, home, isOurs: home === this.#home }
   }
 
   async enable(text: string): Promise<void> {

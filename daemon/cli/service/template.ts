@@ -37,6 +37,20 @@ export function commandWord(text: string): string {
   return unitWord(text).replaceAll('$', '$$$$')
 }
 
+/** What `commandWord` was given. */
+export function wordOfCommand(word: string): string {
+  const quoted = /^"(.*)"$/.exec(word)?.[1] ?? word
+  return quoted
+    .replaceAll('$$', '$')
+    .replaceAll('%%', '%')
+    .replace(/\\(["\\])/g, '$1')
+}
+
 export function xmlText(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+}
+
+/** What `xmlText` was given. */
+export function textOfXml(xml: string): string {
+  return xml.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&')
 }
