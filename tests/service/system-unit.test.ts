@@ -1,3 +1,5 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -110,6 +112,45 @@ describe.skipIf(why !== undefined)('the hardened system unit under a real system
       expect(await call('update_job_status', { job_id: job.job_id, status: 'skipped' })).toMatchObject({
         worktree: 'removed',
       })
+    } finally {
+      await client.close()
+    }
+  })
+
+  test('whoever restarts it, sessions hear of a restart: a waiting call goes on', async () => {
+    const client = new Client({ name: 'test', version: '1' })
+    const inside = await machine.command([...asAlice, process.execPath, SHIM])
+    await client.connect(new StdioClientTransport({ ...inside, env }))
+    const lastEnd = async () => {
+      const { stdout } = await machine.run(['journalctl', '--unit', UNIT, '-o', 'cat', '--no-pager'])
+      return stdout
+        .split('\n')
+        .filter((line) => line.includes('"msg":"stopping"'))
+        .at(-1)
+    }
+    const waits = () =>
+      until('it waits', async () => {
+        const { sessions } = JSON.parse((await cli('status', '--json')).stdout)
+        return sessions.some((session: { activity: string }) => session.activity === 'waiting')
+      })
+    const restarted = async (act: () => Promise<Result>) => {
+      await waits()
+      const before = await machine.mainPid(UNIT)
+      expect(await act()).toMatchObject({ code: 0 })
+      expect(await machine.mainPid(UNIT)).not.toBe(before)
+      expect(await lastEnd()).toContain('"reason":"restart"')
+    }
+    try {
+      const ended: unknown[] = []
+      const note = (how: unknown) => ended.push(how)
+      client.callTool({ name: 'wait_for_job', arguments: { wait_seconds: 60 } }).then(note, note)
+      // The user may end the daemon and systemd starts it again; root's upgrade asks it first.
+      await restarted(() => cli('restart'))
+      const unit = join(machine.dir, 'etc', UNIT)
+      await writeFile(unit, `${await readFile(unit, 'utf8')}\n# as of an older release\n`)
+      await restarted(() => root('install', '--system', '--run-as', 'alice'))
+      await waits()
+      expect(ended).toEqual([])
     } finally {
       await client.close()
     }

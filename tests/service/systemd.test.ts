@@ -92,6 +92,32 @@ describe.skipIf(why !== undefined)('as a user service under a real systemd', () 
     await service.setDropIn(QUICK)
   }, 120_000)
 
+  test('restart, twice: the daemon hears of it before its supervisor acts, and a waiting call goes on', async () => {
+    const agent = await service.agent()
+    try {
+      const ended: unknown[] = []
+      const note = (how: unknown) => ended.push(how)
+      agent.call('wait_for_job', { wait_seconds: 60 }).then(note, note)
+      const waits = async () => (await service.status()).sessions.some((one) => one.activity === 'waiting')
+      for (let round = 0; round < 2; round += 1) {
+        await until('it waits', waits)
+        const before = await service.mainPid()
+        expect(await cli('restart')).toMatchObject({ code: 0 })
+        expect(await service.mainPid()).not.toBe(before)
+      }
+      await until('it waits', waits)
+      const { stdout } = await machine.run(['journalctl', '--user-unit', UNIT, '-o', 'cat', '--no-pager'])
+      const ends = stdout.split('\n').filter((line) => line.includes('"msg":"stopping"'))
+      expect(ends.slice(-2)).toEqual([
+        expect.stringContaining('"reason":"restart"'),
+        expect.stringContaining('"reason":"restart"'),
+      ])
+      expect(ended).toEqual([])
+    } finally {
+      await agent.close()
+    }
+  })
+
   test('restart drains, start and stop go through the supervisor, stop leaves nothing behind', async () => {
     const before = await service.mainPid()
     expect(await cli('restart')).toMatchObject({ code: 0 })
