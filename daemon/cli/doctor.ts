@@ -67,6 +67,8 @@ async function daemonChecks(invocation: Invocation): Promise<readonly Check[]> {
           `runs version ${version}, installed is ${VERSION}`,
           `\`${daemonCommand('restart', invocation.paths)}\` loses no call.`,
         )
+  // It only waits for its configuration, and says so.
+  if (report.database === null) return [daemon, ...problemChecks(report.problems)]
   const answer = new Reply(await askRaw(invocation, 'doctor', {}, { timeoutMs: DEADLINE_MS }))
   return [daemon, ...problemChecks(report.problems), ...answer.list('checks').map(parseCheck)]
 }

@@ -1,16 +1,12 @@
 import { type LoadedConfig, loadConfig } from '../config/load-config.ts'
 import type { DaemonOptions, RunningDaemon } from '../daemon.ts'
 import { type DaemonError, messageOf, toDaemonError } from '../errors.ts'
-import { delay } from '../lifecycle/delay.ts'
 import { Supervisor } from '../lifecycle/supervisor.ts'
 import { openLogOutput } from '../log-sinks.ts'
 import { createLogger, type Logger } from '../logger.ts'
 import { Redactor } from '../redact.ts'
 import { EXIT, runExitCodeOf } from './exit.ts'
 import type { Invocation } from './invocation.ts'
-
-/** How often a daemon that launchd would only restart looks whether its configuration was mended, ms. */
-const RECHECK_MS = 15_000
 
 /** The daemon in the foreground, until a signal, `stop`, or a fault ends it. */
 export async function run(invocation: Invocation): Promise<number> {
@@ -19,23 +15,25 @@ export async function run(invocation: Invocation): Promise<number> {
   process.umask(0o077)
   const supervisor = new Supervisor(env)
   const redactor = new Redactor()
-  const fail = (error: DaemonError): number => {
+  const fail = async (error: DaemonError): Promise<number> => {
     terminal.err(redactor.clean(error.text))
-    return runExitCodeOf(error)
+    const code = runExitCodeOf(error)
+    // launchd knows no exit code that it would not restart after.
+    if (code !== EXIT.config || supervisor.kind !== 'launchd') return code
+    return (await import('./wait-until-mended.ts')).waitUntilMended(invocation, error)
   }
   let loaded: LoadedConfig
   try {
     loaded = await loadConfig({ env, home, redactor })
   } catch (error) {
-    const code = fail(toDaemonError(error))
-    return code === EXIT.config && supervisor.kind === 'launchd' ? waitUntilMended(invocation) : code
+    return fail(toDaemonError(error))
   }
   const output = openLogOutput({ directory: paths.logDir, env, stderr: process.stderr, redactor })
   const logger = createLogger(loaded.config.logLevel, output.sink)
   try {
     return await serve({ ...loaded, logger, redactor, env, supervisor })
   } catch (error) {
-    return fail(toDaemonError(error))
+    return await fail(toDaemonError(error))
   } finally {
     await output.flush()
   }
@@ -103,22 +101,4 @@ class Signals {
     this.#logger.fatal({ error: messageOf(error), stack }, 'an error that nobody caught; ending')
     this.#force(EXIT.failed)
   }
-}
-
-/** launchd restarts whatever ends, so a daemon with a wrong configuration stays, says so, and looks again. */
-async function waitUntilMended({ terminal, env, home }: Invocation): Promise<number> {
-  const ended = new AbortController()
-  const end = () => ended.abort()
-  process.once('SIGTERM', end).once('SIGINT', end)
-  terminal.err('Waiting for the configuration to be corrected, because launchd would only start this again.')
-  while (!ended.signal.aborted) {
-    await delay(RECHECK_MS, ended.signal)
-    const isMended = await loadConfig({ env, home, redactor: new Redactor() }).then(
-      () => true,
-      () => false,
-    )
-    // launchd starts it afresh, with everything in order from the beginning.
-    if (isMended) return EXIT.ok
-  }
-  return EXIT.ok
 }

@@ -25,7 +25,8 @@ export async function start(invocation: Invocation): Promise<number> {
   }
   if (before.daemon !== null) {
     terminal.out(`Already running, pid ${before.daemon.pid}.`)
-    return EXIT.ok
+    // One that only waits for its configuration runs, but does nothing.
+    return before.database === null ? announce(invocation, before) : EXIT.ok
   }
   return startStopped(invocation)
 }

@@ -5,9 +5,8 @@ import type { Service } from '../lifecycle/service.ts'
 import type { Logger } from '../logger.ts'
 import type { Paths } from '../paths.ts'
 import type { Redactor } from '../redact.ts'
-import type { ControlReply, ControlRequest } from '../wire/control.ts'
-import type { Goodbye, Welcome } from '../wire/hello.ts'
-import { isRecord } from '../wire/json-rpc.ts'
+import { type ControlReply, type ControlRequest, isControlRequest } from '../wire/control.ts'
+import type { Goodbye, Refusal, Welcome } from '../wire/hello.ts'
 import { EVENT } from '../wire/protocol.ts'
 import { Connection, type ConnectionLimits } from './connection.ts'
 import { greet } from './greet.ts'
@@ -46,6 +45,8 @@ export interface EndpointOptions {
   readonly redactor: Pick<Redactor, 'clean'>
   /** Asked at each hello. */
   welcome(): Welcome
+  /** Why no session is served now, if so; asked at each hello. */
+  refuseSessions?(): Refusal | undefined
   /** A shim was welcomed. Connect an MCP server to `connection.transport`. */
   onSession(connection: SessionConnection): void
   /** What it returns is the reply's result; a thrown DaemonError is its error. */
@@ -167,13 +168,12 @@ export class Endpoint implements Service {
   #hello(connection: Connection, data: unknown): string | undefined {
     const greeting = greet(data, this.#options.welcome(), this.#options.paths)
     if ('refusal' in greeting) {
-      const { refusal } = greeting
-      this.#logDrop(connection, refusal.message)
-      connection.post(EVENT.refused, refusal)
-      void connection.end({ kind: 'dropped', detail: refusal.message })
-      return undefined
+      this.#logDrop(connection, greeting.refusal.message)
+      return refuse(connection, greeting.refusal)
     }
     const { hello, welcome } = greeting
+    const closed = hello.role === 'session' ? this.#options.refuseSessions?.() : undefined
+    if (closed !== undefined) return refuse(connection, closed)
     connection.peer = { pid: hello.pid, role: hello.role }
     connection.phase = hello.role
     connection.post(EVENT.welcome, welcome)
@@ -243,7 +243,8 @@ export class Endpoint implements Service {
   }
 }
 
-function isControlRequest(data: unknown): data is ControlRequest {
-  if (!isRecord(data)) return false
-  return Number.isSafeInteger(data.id) && typeof data.method === 'string' && data.method.length <= 128
+/** Tells the peer why, and hangs up. */
+function refuse(connection: Connection, refusal: Refusal): undefined {
+  connection.post(EVENT.refused, refusal)
+  void connection.end({ kind: 'dropped', detail: refusal.message })
 }

@@ -1,3 +1,5 @@
+import { isRecord } from './json-rpc.ts'
+
 /** What the CLI asks a running daemon, on a control connection. One reply per request, by id. */
 export interface ControlRequest {
   readonly id: number
@@ -13,3 +15,8 @@ export type ControlReply =
       readonly ok: false
       readonly error: { readonly code: string; readonly message: string; readonly remedy: string }
     }
+
+export function isControlRequest(data: unknown): data is ControlRequest {
+  if (!isRecord(data)) return false
+  return Number.isSafeInteger(data.id) && typeof data.method === 'string' && data.method.length <= 128
+}
