@@ -1,4 +1,4 @@
-import { lstat, readdir, readFile, rm } from 'node:fs/promises'
+import { lstat, readdir, readFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { DaemonError } from '../errors.ts'
@@ -7,6 +7,7 @@ import { EXIT } from './exit.ts'
 import { fetchStatus } from './fetch-status.ts'
 import { readHolder } from './holder.ts'
 import type { Invocation } from './invocation.ts'
+import { checkIsHome, purge } from './purge.ts'
 import { findServices, findServicesOf } from './service/find-service.ts'
 import type { Service } from './service/service.ts'
 import { systemUser } from './service/system-user.ts'
@@ -22,7 +23,10 @@ export interface UninstallOptions {
 export async function uninstall(invocation: Invocation, options: UninstallOptions): Promise<number> {
   const { terminal } = invocation
   const { services, paths } = await chosenServices(invocation, options)
-  if (options.purge) await refuseIfBusy(paths)
+  if (options.purge) {
+    await checkIsHome(paths)
+    await refuseIfBusy(paths)
+  }
   if (services.length === 0) terminal.out('No service of this home is installed.')
   for (const service of services) {
     await service.remove()
@@ -35,10 +39,11 @@ export async function uninstall(invocation: Invocation, options: UninstallOption
   }
   const holder = await readHolder(paths)
   if (holder !== undefined) await stopProcess(invocation, holder, 'stop')
-  if (await isOurHome(paths)) {
-    await rm(paths.home, { recursive: true, force: true })
-    terminal.out(`Removed ${paths.home}. Worktrees and saved work in your clones were not touched.`)
-  }
+  const { removed, left } = await purge(paths)
+  for (const path of removed) terminal.out(`Removed ${path}`)
+  for (const path of left) terminal.out(`Left ${path}`)
+  if (removed.length === 0) terminal.out(`There is no data of ${paths.home}.`)
+  terminal.out('Worktrees and saved work in your clones were not touched.')
   return EXIT.ok
 }
 
@@ -80,21 +85,4 @@ async function rememberedClaims({ stateDir }: Paths): Promise<string[]> {
     if (/"state":\s*"(preparing|undelivered|held|reporting)"/.test(text)) held.push(name.slice(0, -5))
   }
   return held
-}
-
-/** A mistyped --home must not cost anybody a directory. */
-async function isOurHome({ home, stateDir }: Paths): Promise<boolean> {
-  const found = await lstat(home).catch(() => undefined)
-  if (found === undefined) return false
-  const isOurs = found.isDirectory() && found.uid === process.getuid?.()
-  const hasState = await lstat(stateDir).then(
-    (state) => state.isDirectory(),
-    () => false,
-  )
-  if (isOurs && hasState) return true
-  throw new DaemonError(
-    'VALIDATION_ERROR',
-    `${home} does not look like a home of this daemon and was not removed`,
-    'Remove it by hand if it is what you mean.',
-  )
 }

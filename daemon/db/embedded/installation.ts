@@ -86,17 +86,22 @@ export async function tidy({ tree, launcher, cluster }: Installation): Promise<v
   }
 }
 
-function clusterOf(base: string): string {
+export function clusterOf(base: string): string {
   return join(base, 'cluster')
 }
 
 /** The last rung cannot enter a 0700 home of root; its files lie beside, and the home links to them. */
 async function baseFor(kind: LauncherKind, paths: Paths): Promise<string> {
   if (kind !== 'user') return paths.dataDir
-  const name = createHash('sha256').update(paths.home).digest('hex').slice(0, 16)
-  const base = join('/var/lib', `scrum4me-${name}`)
+  const base = exposedBase(paths.home)
   await mkdir(base, { recursive: true, mode: 0o711 })
   return base
+}
+
+/** Where a home's cluster lies when the server cannot enter the home. */
+export function exposedBase(home: string): string {
+  const name = createHash('sha256').update(home).digest('hex').slice(0, 16)
+  return join('/var/lib', `scrum4me-${name}`)
 }
 
 function exposedSocketDir(base: string): string {

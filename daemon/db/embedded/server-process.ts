@@ -120,7 +120,7 @@ function quote(value: string): string {
   return `'${value.replaceAll("'", `'\\''`)}'`
 }
 
-async function readPid(file: string): Promise<number | undefined> {
+export async function readPid(file: string): Promise<number | undefined> {
   const text = await readFile(file, 'utf8').catch(() => '')
   const pid = Number.parseInt(text.split('\n')[0] ?? '', 10)
   // The socket's lock file names a pid too, negative for a stand-alone backend.
@@ -128,7 +128,7 @@ async function readPid(file: string): Promise<number | undefined> {
 }
 
 /** Whether process `pid` is a live server that works in `cluster`. */
-async function isServerOf(pid: number, cluster: string): Promise<boolean> {
+export async function isServerOf(pid: number, cluster: string): Promise<boolean> {
   const directory = await realpath(cluster)
   if (process.platform === 'linux') {
     // A zombie has no working directory any more.

@@ -1,0 +1,116 @@
+import { lstat, mkdir, readdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { checkIsHome, purge } from '../../daemon/cli/purge.ts'
+import { exposedBase } from '../../daemon/db/embedded/installation.ts'
+import { resolvePaths } from '../../daemon/paths.ts'
+import { isDead, TestHome } from '../db/embedded/test-home.ts'
+import { Installation } from '../support/installation.ts'
+import { until } from '../support/until.ts'
+
+const isThere = (path: string) =>
+  lstat(path).then(
+    () => true,
+    () => false,
+  )
+
+describe('uninstall --purge', () => {
+  let machine: Installation
+
+  beforeEach(async () => {
+    machine = await Installation.make()
+    await machine.start(['healthy', 'degraded'])
+  })
+  afterEach(() => machine.remove())
+
+  test('removes all of it with a server that outlived its daemon, and a second time finds nothing', async () => {
+    await until('the database', async () => (await machine.status()).database?.state === 'up')
+    const server = Number.parseInt(
+      await readFile(join(machine.home, 'data', 'cluster', 'postmaster.pid'), 'utf8'),
+      10,
+    )
+    await machine.end('SIGKILL')
+    const first = await machine.cli('uninstall', '--purge')
+    expect(first).toMatchObject({ code: 0, stderr: '' })
+    expect(first.stdout).toContain(`Removed ${machine.home}\n`)
+    expect(first.stdout).not.toContain('Left')
+    expect(await isDead(server)).toBe(true)
+    expect(await isThere(machine.home)).toBe(false)
+    const second = await machine.cli('uninstall', '--purge')
+    expect(second).toMatchObject({ code: 0, stdout: expect.stringContaining('There is no data') })
+  })
+
+  test('leaves what a person put there, and what links lead to, and says so', async () => {
+    await until('the database', async () => (await machine.status()).database?.state === 'up')
+    await machine.end()
+    const elsewhere = join(machine.dir, 'disk')
+    const treasure = join(machine.dir, 'treasure')
+    await mkdir(treasure)
+    await writeFile(join(treasure, 'gold'), '')
+    await rename(join(machine.home, 'data', 'cluster'), elsewhere)
+    await symlink(elsewhere, join(machine.home, 'data', 'cluster'))
+    await symlink(treasure, join(machine.home, 'state', 'treasure'))
+    await symlink(treasure, join(machine.home, 'logs', 'treasure'))
+    await writeFile(join(machine.home, 'notes.txt'), '')
+    const { code, stdout } = await machine.cli('uninstall', '--purge')
+    expect(code).toBe(0)
+    expect(await readdir(treasure)).toEqual(['gold'])
+    expect(await isThere(join(elsewhere, 'PG_VERSION'))).toBe(true)
+    expect(await readdir(machine.home)).toEqual(['notes.txt'])
+    expect(stdout).toContain(`Left ${elsewhere}`)
+    expect(stdout).toContain(`Left ${machine.home}, because of notes.txt`)
+    expect(stdout).toContain(`Removed ${join(machine.home, 'state')}\n`)
+  })
+
+  test('a directory that is no home of ours is not touched', async () => {
+    const project = join(machine.dir, 'project')
+    await mkdir(join(project, 'state'), { recursive: true })
+    await mkdir(join(project, 'data'))
+    const { code, stderr } = await machine.cli('uninstall', '--purge', '--home', project)
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^VALIDATION_ERROR: .*nothing was removed/)
+    expect(await readdir(project)).toEqual(['data', 'state'])
+  })
+})
+
+describe('purge', () => {
+  test('of a home with a long path removes its short directories, too', async () => {
+    const machine = await Installation.make()
+    try {
+      const home = join(machine.dir, 'long'.repeat(30))
+      const paths = resolvePaths({}, { home })
+      const short = [dirname(paths.socket), dirname(paths.pgSocketDir)]
+      expect(short[0]).toMatch(/^\/tmp\/scrum4me-/)
+      expect(await machine.cli('start', '--home', home)).toMatchObject({ code: 0 })
+      for (const directory of short) expect((await stat(directory)).isDirectory()).toBe(true)
+      expect(await machine.cli('uninstall', '--purge', '--home', home)).toMatchObject({ code: 0 })
+      for (const path of [home, ...short]) expect(await isThere(path)).toBe(false)
+    } finally {
+      await machine.remove()
+    }
+  })
+
+  test.skipIf(process.getuid?.() !== 0)(
+    'where root has no user namespaces, removes what lies outside the home',
+    async () => {
+      const home = await TestHome.make()
+      try {
+        await home.server({ without: ['namespace', 'capability'] }).start()
+        const base = exposedBase(home.paths.home)
+        expect(await isThere(join(base, 'cluster', 'PG_VERSION'))).toBe(true)
+        expect((await lstat(home.paths.pgSocketDir)).isSymbolicLink()).toBe(true)
+        const server = await home.postmaster()
+        await mkdir(home.paths.stateDir, { recursive: true })
+        await writeFile(join(home.paths.stateDir, 'instance.json'), '{}')
+        await checkIsHome(home.paths)
+        const { removed, left } = await purge(home.paths)
+        expect(removed).toEqual([base, home.paths.home])
+        expect(left).toEqual([])
+        expect(await isDead(server)).toBe(true)
+        for (const path of removed) expect(await isThere(path)).toBe(false)
+      } finally {
+        await home.remove()
+      }
+    },
+  )
+})
