@@ -8,6 +8,7 @@ import type { DispatchPorts } from '../dispatch/ports.ts'
 import { Reconciler } from '../dispatch/reconciler.ts'
 import { ClaimBook } from '../jobs/claim-book.ts'
 import { parseClaimRecord } from '../jobs/claim-record.ts'
+import { parseSupersededReport, SupersededReports } from '../jobs/superseded-reports.ts'
 import { StartWhenPossible } from '../lifecycle/start-when-possible.ts'
 import { Presence } from '../presence/presence.ts'
 import { SessionRegistry } from '../sessions/registry.ts'
@@ -36,6 +37,9 @@ export function composeFeatures(
     for (const warning of warnings) log('config').warn({}, warning)
   })
   const book = new ClaimBook(new RecordStore(join(stateDir, 'claims'), parseClaimRecord, { durable: true }))
+  const superseded = new SupersededReports(
+    new RecordStore(join(stateDir, 'superseded'), parseSupersededReport, { durable: true }),
+  )
   const sessions = new SessionRegistry({ forgetAfterMs: (config.sessionGraceSeconds + 60) * 1000 })
   const gitProcess = new GitProcess({ env })
   const git = new Git({ env, apart: gitProcess })
@@ -48,7 +52,7 @@ export function composeFeatures(
     logger: log('worktrees'),
   })
   const ports: DispatchPorts = {
-    ...{ sql, rowSql, book, sessions, worktrees, git, roots, instanceId },
+    ...{ sql, rowSql, book, superseded, sessions, worktrees, git, roots, instanceId },
     authority: backend,
     settings: {
       leaseSeconds: config.leaseSeconds,
@@ -120,7 +124,20 @@ export function composeFeatures(
     if (change.status === 'CANCELLED' && book.get(jobId) !== undefined) presence.beatNow()
   })
   return {
-    ...{ roots, book, sessions, worktrees, git, gitProcess, dispatch, glance, reconciler, presence, demand },
+    ...{
+      roots,
+      book,
+      superseded,
+      sessions,
+      worktrees,
+      git,
+      gitProcess,
+      dispatch,
+      glance,
+      reconciler,
+      presence,
+      demand,
+    },
     worktreesService: new StartWhenPossible(worktrees),
     rootWarnings: () => rootWarnings,
   }

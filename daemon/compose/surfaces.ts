@@ -44,7 +44,19 @@ export function composeSurfaces(
   const { config, redactor, supervisor } = options
   const { paths } = config
   const { sql, rowSql, prisma, backend, listener, pools } = database
-  const { roots, book, sessions, worktrees, git, dispatch, glance, reconciler, presence, demand } = features
+  const {
+    roots,
+    book,
+    superseded,
+    sessions,
+    worktrees,
+    git,
+    dispatch,
+    glance,
+    reconciler,
+    presence,
+    demand,
+  } = features
   const log = (service: string) => options.logger.child({ service })
   const fileFaults = new Set<string>()
   let endpointFault: string | null = null
@@ -66,6 +78,7 @@ export function composeSurfaces(
         listener,
         sessions,
         book,
+        superseded,
         dispatch,
         glance,
         queue,
@@ -168,6 +181,7 @@ export function composeSurfaces(
     /** What was remembered must be there before the first session asks for it. */
     async remember() {
       for (const name of await book.load(instanceId)) fileFaults.add(`state/claims/${name} cannot be read`)
+      for (const name of await superseded.load()) fileFaults.add(`state/superseded/${name} cannot be read`)
       await memory.load()
       dispatch.loop.pause(await paused.read())
     },

@@ -3,6 +3,7 @@ import type { RepoRoots } from '../config/repo-roots.ts'
 import type { Sql } from '../db/sql.ts'
 import type { JobMarker } from '../jobs/claim.ts'
 import type { ClaimBook } from '../jobs/claim-book.ts'
+import type { SupersededReports } from '../jobs/superseded-reports.ts'
 import type { Logger } from '../logger.ts'
 import type { SessionRegistry } from '../sessions/registry.ts'
 import type { Git } from '../worktrees/git/git.ts'
@@ -16,6 +17,7 @@ export interface DispatchPorts {
   readonly rowSql: Sql
   readonly authority: Authority
   readonly book: ClaimBook
+  readonly superseded: SupersededReports
   readonly sessions: SessionRegistry
   readonly worktrees: Worktrees
   /** Git for reading, safely; `daemon/worktrees/git`. */

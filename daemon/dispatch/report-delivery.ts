@@ -55,7 +55,7 @@ export class ReportDelivery {
       await book.exclusive(jobId, async () => {
         const claim = book.get(jobId)
         if (claim?.state !== 'reporting' || claim.report === null) return
-        if ((await this.#write(claim, claim.report)) !== 'lost') return
+        if ((await this.#write(claim, claim.report, true)) !== 'lost') return
         logger.warn({ job: jobId }, 'a report that had waited on disk came too late: another has the job')
         const lost = book.get(jobId)
         if (lost !== undefined) this.#lost(lost)
@@ -68,14 +68,21 @@ export class ReportDelivery {
     }
   }
 
-  /** Tries for ten seconds; then the report stays on disk and is delivered when the database is back. */
-  async deliver(claim: ClaimRecord, report: Report): Promise<ReportAnswer | 'lost' | 'spooled'> {
+  /**
+   * Tries for ten seconds; then the report stays on disk and is delivered when the database is back.
+   * `waited`: it did already, so that its coming too late is a person's to know as well.
+   */
+  async deliver(
+    claim: ClaimRecord,
+    report: Report,
+    waited = false,
+  ): Promise<ReportAnswer | 'lost' | 'spooled'> {
     const { authority, logger } = this.#ports
     const until = performance.now() + DATABASE_WAIT_MS
     do {
       try {
         await authority.ready(Math.max(0, until - performance.now()))
-        return await this.#write(claim, report)
+        return await this.#write(claim, report, waited)
       } catch (error) {
         if (error instanceof DaemonError) {
           if (error.code !== 'DATABASE_UNAVAILABLE' && error.code !== 'UNAUTHORIZED') throw error
@@ -92,7 +99,7 @@ export class ReportDelivery {
   }
 
   /** One try to write a spooled report. Afterwards the claim is reported or lost. */
-  async #write(claim: ClaimRecord, report: Report): Promise<ReportAnswer | 'lost'> {
+  async #write(claim: ClaimRecord, report: Report, waited: boolean): Promise<ReportAnswer | 'lost'> {
     const { rowSql, book } = this.#ports
     const row =
       claim.releasedAt === null
@@ -100,7 +107,10 @@ export class ReportDelivery {
         : await writeLateReport(rowSql, claim.identity, claim.releasedAt, report)
     const counted = row ?? (await this.#writtenBefore(claim, report))
     if (counted === null) {
-      await book.change(claim, { state: 'lost', lost: await this.whyLost(claim) })
+      const lost = await this.whyLost(claim)
+      // First: a crash in between finds it out once more.
+      if (waited) await this.#noteSuperseded(claim, report, lost)
+      await book.change(claim, { state: 'lost', lost })
       return 'lost'
     }
     const removal = await this.#removeWorktree(claim, report)
@@ -108,6 +118,20 @@ export class ReportDelivery {
     // A day of these is remembered; what the job was about is not needed any more.
     await book.change(claim, { state: 'reported', result, answer: {} })
     return result
+  }
+
+  async #noteSuperseded(
+    claim: ClaimRecord,
+    report: Report,
+    lost: 'taken' | 'cancelled' | 'gone',
+  ): Promise<void> {
+    const { status, summary, branch, headSha, pushed } = report
+    const { taskLabel, repoRoot } = claim
+    const { jobId } = claim.identity
+    await this.#ports.superseded.add({
+      ...{ jobId, taskLabel, repoRoot, lost },
+      ...{ status, summary, branch, headSha, pushed },
+    })
   }
 
   /** A crash between the database's commit and our note of it: the row already says what we report. */

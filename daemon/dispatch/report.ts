@@ -130,7 +130,7 @@ export class Reports {
     if (claim.report?.status !== STATUS[input.status]) throw terminal(claim)
     let result = claim.result
     if (claim.state === 'reporting') {
-      const written = await this.#delivery.deliver(claim, claim.report)
+      const written = await this.#delivery.deliver(claim, claim.report, true)
       if (written === 'spooled')
         return answer(claim, spooledRow(claim.report), { worktree: 'kept' }, 'wait_for_job_again', false)
       if (written === 'lost') throw await this.#superseded(session, claim)

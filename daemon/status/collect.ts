@@ -6,6 +6,7 @@ import type { Dispatch } from '../dispatch/dispatch.ts'
 import type { DaemonError } from '../errors.ts'
 import type { ClaimBook } from '../jobs/claim-book.ts'
 import { LEASED } from '../jobs/claim-record.ts'
+import type { SupersededReports } from '../jobs/superseded-reports.ts'
 import type { Presence } from '../presence/presence.ts'
 import type { SessionRegistry } from '../sessions/registry.ts'
 import { VERSION } from '../version.ts'
@@ -28,6 +29,7 @@ export interface StatusSources {
   readonly listener: Listener
   readonly sessions: SessionRegistry
   readonly book: ClaimBook
+  readonly superseded: SupersededReports
   readonly dispatch: Dispatch
   readonly glance: WorktreeGlance
   readonly queue: QueueCount
@@ -65,6 +67,7 @@ export async function collectStatus(from: StatusSources): Promise<StatusReport> 
         directory: config.worktreeDir,
       },
       spooled: from.book.inState('reporting').map((claim) => claim.identity.jobId),
+      superseded: from.superseded.recent,
       unsaved: (worktrees?.entries ?? [])
         .filter((entry) => entry.state === 'unsaved')
         .map((entry) => ({ jobId: entry.job_id, reason: entry.reason ?? 'unknown' })),

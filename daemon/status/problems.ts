@@ -1,4 +1,5 @@
 import type { DaemonError } from '../errors.ts'
+import type { SupersededReport } from '../jobs/superseded-reports.ts'
 import type { Problem } from '../wire/status-report.ts'
 
 export interface ProblemInputs {
@@ -13,6 +14,8 @@ export interface ProblemInputs {
   }
   /** Jobs whose final report waits on disk. */
   readonly spooled: readonly string[]
+  /** Reports that waited on disk and came too late. */
+  readonly superseded: readonly SupersededReport[]
   /** Jobs whose work could not be saved, with the reason. */
   readonly unsaved: readonly { readonly jobId: string; readonly reason: string }[]
   /** Faults in files that a person wrote or that cannot be read. */
@@ -66,6 +69,7 @@ export function problems(inputs: ProblemInputs): Problem[] {
       remedy: 'It is delivered by itself as soon as the database answers.',
     })
   }
+  for (const report of inputs.superseded) found.push(superseded(report))
   for (const { jobId, reason } of inputs.unsaved) {
     found.push({
       code: 'WORK_UNSAVED',
@@ -88,4 +92,25 @@ export function problems(inputs: ProblemInputs): Problem[] {
     })
   }
   return found
+}
+
+const LOST = {
+  taken: 'another worker has the job',
+  cancelled: 'the job had been cancelled',
+  gone: 'the job had been deleted',
+} as const
+
+function superseded(report: SupersededReport): Problem {
+  const { jobId, summary, branch, headSha } = report
+  const said = summary === null ? '' : ` It said: "${summary}".`
+  const commit = headSha === null ? '' : ` at ${headSha.slice(0, 12)}`
+  const work =
+    report.pushed && branch !== null
+      ? `Its work is on origin, branch ${branch}${commit}`
+      : `Its work was at${commit === '' ? '' : commit.slice(3)} in its worktree, and is saved in ${report.repoRoot} before that goes`
+  return {
+    code: 'REPORT_SUPERSEDED',
+    message: `The final report "${report.status.toLowerCase()}" on job ${jobId} (${report.taskLabel}) waited on disk for the database and then came too late: ${LOST[report.lost]}.${said} ${work}.`,
+    remedy: `If that work is wanted, take it over: ${report.pushed ? `merge or check out ${branch}` : `\`scrum4me-daemon worktrees restore ${jobId}\` brings it back`}. This is said for a day.`,
+  }
 }

@@ -1,3 +1,5 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Installation } from '../support/installation.ts'
 import { startPostgres } from '../support/postgres.ts'
@@ -63,22 +65,22 @@ describe('a database that goes away', () => {
     await until('healthy', async () => (await machine.status()).state === 'healthy')
   })
 
-  it('a spooled report of a claim that was taken meanwhile is not applied over the new owner', async () => {
+  it('a spooled report of a claim that was taken meanwhile is not applied over the new owner, and status says so', async () => {
     const { product } = await setUp()
     const agent = await machine.agent()
     const job = await scenario.job(product)
-    await agent.call('wait_for_job', { wait_seconds: 20 })
+    const { worktree_path } = await agent.call('wait_for_job', { wait_seconds: 20 })
+    await writeFile(join(String(worktree_path), 'work.txt'), 'work')
     await server.kill()
-    expect(await agent.call('update_job_status', { job_id: job, status: 'done' })).toMatchObject({
-      delivered: false,
-    })
+    const report = { job_id: job, status: 'done', summary: 'All of it.' }
+    expect(await agent.call('update_job_status', report)).toMatchObject({ delivered: false })
     await machine.end('SIGKILL')
     await server.start()
     await scenario.db.query(
       `update claude_jobs set worker_instance_id = 'another', claimed_at = now() at time zone 'utc', retry_count = 1 where id = $1`,
       [job],
     )
-    await machine.start()
+    await machine.start(['healthy', 'degraded'])
     await until('the claim is known as lost', async () =>
       (await machine.status()).jobs.every((one) => !one.report_spooled),
     )
@@ -86,5 +88,23 @@ describe('a database that goes away', () => {
     expect(await agent.fails('update_job_status', { job_id: job, status: 'done' })).toMatch(
       /^OWNERSHIP_LOST: /,
     )
+    const complaints = async () =>
+      (await machine.status()).problems.filter((problem) => problem.code === 'REPORT_SUPERSEDED')
+    const complaint = {
+      code: 'REPORT_SUPERSEDED',
+      message: expect.stringMatching(
+        new RegExp(`"done" on job ${job} .*another worker has the job.*"All of it\\."`),
+      ),
+      remedy: expect.stringContaining(`worktrees restore ${job}`),
+    }
+    expect(await complaints()).toEqual([complaint])
+    expect(await machine.cli('status')).toMatchObject({ code: 1 })
+    await machine.end()
+    await machine.start(['degraded'])
+    expect(await complaints()).toEqual([complaint])
+    await until('its work is saved', async () => (await machine.status()).worktrees?.saved === 1, 30_000)
+    const place = join(machine.dir, 'restored')
+    expect(await machine.cli('worktrees', 'restore', job, place)).toMatchObject({ code: 0 })
+    expect(await readFile(join(place, 'work.txt'), 'utf8')).toBe('work')
   })
 })
