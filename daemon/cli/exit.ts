@@ -16,6 +16,8 @@ export const EXIT = {
 
 /** Of a command that failed. */
 export function exitCodeOf(error: DaemonError): number {
+  // ControlError's, told apart by its shape: importing it would cost every command the wire.
+  if ('failure' in error && error.failure === 'not_answering') return EXIT.notAnswering
   return CODES[error.code] ?? EXIT.failed
 }
 

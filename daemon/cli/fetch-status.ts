@@ -22,20 +22,29 @@ export async function fetchStatus(paths: Paths, owner?: number): Promise<StatusR
     const first = await Promise.race([answer, whenStuck(paths)])
     if (first === 'stalled') {
       answer.catch(() => undefined)
-      return silent(paths, 'its event loop has not turned for 2 s', 'The watchdog ends it after 30 s. ')
+      return await silent(paths, 'its event loop has not turned for 2 s', 'The watchdog ends it after 30 s. ')
     }
     if (first === 'suspended') {
       answer.catch(() => undefined)
-      return silent(paths, 'its process is suspended (SIGSTOP)', `Resume it with \`kill -CONT\`, or end it: `)
+      const pid = (await readHolder(paths))?.pid ?? '<pid>'
+      return await silent(
+        paths,
+        'its process is suspended (SIGSTOP)',
+        `Resume it with \`kill -CONT ${pid}\`, or end it: `,
+      )
     }
     if (!isStatusReport(first)) {
-      return silent(paths, 'its answer is no status report of this release', 'It is of another release: ')
+      return await silent(
+        paths,
+        'its answer is no status report of this release',
+        'It is of another release: ',
+      )
     }
     return first
   } catch (error) {
     if (!(error instanceof ControlError)) throw error
     if (error.failure === 'not_running') return stopped(paths)
-    if (error.failure === 'not_answering') return silent(paths, 'no answer within 2 s', '')
+    if (error.failure === 'not_answering') return await silent(paths, 'no answer within 2 s', '')
     throw error
   }
 }
@@ -68,7 +77,9 @@ function stopped(paths: Paths): StatusReport {
   }
 }
 
-function silent(paths: Paths, why: string, prefix: string): StatusReport {
+async function silent(paths: Paths, why: string, prefix: string): Promise<StatusReport> {
+  const holder = await readHolder(paths)
+  const pid = holder === undefined ? '' : ` (pid ${holder.pid})`
   const restart = daemonCommand('restart', paths)
   return {
     ...NOTHING,
@@ -76,7 +87,7 @@ function silent(paths: Paths, why: string, prefix: string): StatusReport {
     problems: [
       {
         code: 'NOT_ANSWERING',
-        message: `A daemon holds ${paths.socket} but does not answer: ${why}.`,
+        message: `A daemon${pid} holds ${paths.socket} but does not answer: ${why}.`,
         remedy: `${prefix}\`${restart}\` ends it and starts another (version ${VERSION}); \`${daemonCommand('logs', paths)}\` shows what it did last.`,
       },
     ],

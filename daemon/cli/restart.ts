@@ -15,7 +15,7 @@ export async function restart(invocation: Invocation): Promise<number> {
   if (holder === undefined) return startStopped(invocation)
   // Asked for over the socket, never by the supervisor's signal: only so do sessions hear that the next one comes.
   await stopProcess(invocation, holder, 'restart')
-  if (service === undefined) return startStopped(invocation)
+  if (service === undefined) return startStopped(invocation, 'Restarted')
   try {
     // The supervisor starts it again by itself, after a pause; asking for it skips the pause.
     await service.restart()
@@ -23,5 +23,5 @@ export async function restart(invocation: Invocation): Promise<number> {
     // Of a system service the user may end the daemon, but only root may skip the pause.
     if (!(error instanceof DaemonError) || error.code !== 'PERMISSION_DENIED') throw error
   }
-  return announce(invocation, await untilStarted(invocation))
+  return announce(invocation, await untilStarted(invocation), 'Restarted')
 }

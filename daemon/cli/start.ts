@@ -31,13 +31,13 @@ export async function start(invocation: Invocation): Promise<number> {
   return startStopped(invocation)
 }
 
-/** As `start`, when it is known that none runs. */
-export async function startStopped(invocation: Invocation): Promise<number> {
+/** As `start`, when it is known that none runs; `word` says what was done. */
+export async function startStopped(invocation: Invocation, word?: string): Promise<number> {
   const { terminal, paths } = invocation
   const service = await findService(invocation)
   if (service !== undefined) {
     await service.start()
-    return announce(invocation, await untilStarted(invocation))
+    return announce(invocation, await untilStarted(invocation), word)
   }
   const child = await spawnDetached(invocation)
   try {
@@ -47,7 +47,7 @@ export async function startStopped(invocation: Invocation): Promise<number> {
       return exitCode
     })
     const report = await untilStarted(invocation, ended.signal)
-    if (report !== undefined) return announce(invocation, report)
+    if (report !== undefined) return announce(invocation, report, word)
     // Of two starts at once one finds the home held; then the other's daemon is the one wanted.
     if ((await code) === EXIT.held && (await readHolder(paths)) !== undefined) {
       return announce(invocation, await untilStarted(invocation))
@@ -84,9 +84,13 @@ export async function untilStarted(
 }
 
 /** Says how it came up. */
-export function announce({ terminal }: Invocation, report: StatusReport | undefined): number {
+export function announce(
+  { terminal }: Invocation,
+  report: StatusReport | undefined,
+  word = 'Started',
+): number {
   if (report?.daemon == null) return EXIT.failed
-  if (report.state === 'healthy') terminal.out(`Started, pid ${report.daemon.pid}.`)
+  if (report.state === 'healthy') terminal.out(`${word}, pid ${report.daemon.pid}.`)
   else terminal.out(statusText(report, styleOf(terminal.colour), Date.now()))
   return EXIT.ok
 }

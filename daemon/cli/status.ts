@@ -7,6 +7,7 @@ import { styleOf } from './style.ts'
 import { untilInterrupted } from './until-interrupted.ts'
 
 const WATCH_INTERVAL_MS = 1_000
+const HINT = 'Every second; ^C ends.'
 
 export interface StatusOptions {
   readonly json?: boolean
@@ -39,7 +40,7 @@ async function watch({ terminal, paths }: Invocation, json: boolean): Promise<nu
         const report = await fetchStatus(paths)
         code = STATE_EXIT[report.state] ?? EXIT.failed
         const text = json ? JSON.stringify(report) : statusText(report, styleOf(terminal.colour), Date.now())
-        if (inPlace) terminal.raw(frame(text, terminal.size()))
+        if (inPlace) terminal.raw(frame(`${text}\n\n${HINT}`, terminal.size()))
         else if (text !== last) terminal.out(text)
         last = text
         await delay(WATCH_INTERVAL_MS, ended)
@@ -54,9 +55,36 @@ async function watch({ terminal, paths }: Invocation, json: boolean): Promise<nu
 
 /** One screenful: home, every line with its tail cleared, what is below cleared. */
 export function frame(text: string, size: { readonly columns: number; readonly rows: number }): string {
-  const lines = text.split('\n').slice(0, Math.max(1, size.rows - 1))
-  const shown = lines.map((line) => `${clip(line, size.columns)}\u001b[K`)
+  const rows = text.split('\n').flatMap((line) => {
+    // A complaint and its remedy must be readable to their ends; of a table's row the beginning will do.
+    return COMPLAINT.test(line) ? wrap(line, size.columns) : [clip(line, size.columns)]
+  })
+  const lines = rows.slice(0, Math.max(1, size.rows - 1))
+  const shown = lines.map((line) => `${line}\u001b[K`)
   return `\u001b[H${shown.join('\r\n')}\r\n\u001b[J`
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: an escape sequence begins with one
+const COMPLAINT = /^ +(\u001b\[\d+m)?[✗→]/
+const INDENT = '      '
+
+/** Breaks at blanks. */
+function wrap(line: string, columns: number): string[] {
+  const wrapped: string[] = []
+  let row = ''
+  for (const word of line.split(/(?<=\S) /)) {
+    const longer = row === '' ? word : `${row} ${word}`
+    if (row !== '' && widthOf(longer) > columns) {
+      wrapped.push(clip(row, columns))
+      row = `${INDENT}${word}`
+    } else row = longer
+  }
+  return [...wrapped, clip(row, columns)]
+}
+
+function widthOf(text: string): number {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: an escape sequence begins with one
+  return [...text.replace(/\u001b\[[0-9;]*m/g, '')].length
 }
 
 /** Cuts to the width of the screen; colour codes take no room. */

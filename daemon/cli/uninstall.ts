@@ -1,8 +1,11 @@
 import { lstat, readdir, readFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
+import { loadConfig } from '../config/load-config.ts'
 import { DaemonError } from '../errors.ts'
 import type { Paths } from '../paths.ts'
+import { Redactor } from '../redact.ts'
+import { daemonCommand } from '../wire/daemon-command.ts'
 import { EXIT } from './exit.ts'
 import { fetchStatus } from './fetch-status.ts'
 import { readHolder } from './holder.ts'
@@ -33,17 +36,35 @@ export async function uninstall(invocation: Invocation, options: UninstallOption
     terminal.out(`Removed ${service.file}`)
   }
   if (!options.purge) {
+    const running = await readHolder(paths)
+    if (running !== undefined) {
+      terminal.out(
+        `A daemon that no service started still runs (pid ${running.pid}); \`${daemonCommand('stop', paths)}\` ends it.`,
+      )
+    }
     const isThere = (await lstat(paths.home).catch(() => undefined)) !== undefined
-    if (isThere) terminal.out(`Kept ${paths.home} with its data; \`uninstall --purge\` removes it too.`)
+    if (isThere)
+      terminal.out(
+        `Kept ${paths.home} with its data; \`${daemonCommand('uninstall --purge', paths)}\` removes it too.`,
+      )
     return EXIT.ok
   }
   const holder = await readHolder(paths)
   if (holder !== undefined) await stopProcess(invocation, holder, 'stop')
+  // Read before daemon.env goes; it may be what is wrong, and is then no reason to stop.
+  const worktrees = await loadConfig({
+    env: invocation.env,
+    home: paths.home,
+    redactor: new Redactor(),
+  }).then(
+    ({ config }) => ` in ${config.worktreeDir}`,
+    () => '',
+  )
   const { removed, left } = await purge(paths)
   for (const path of removed) terminal.out(`Removed ${path}`)
   for (const path of left) terminal.out(`Left ${path}`)
   if (removed.length === 0) terminal.out(`There is no data of ${paths.home}.`)
-  terminal.out('Worktrees and saved work in your clones were not touched.')
+  terminal.out(`Worktrees${worktrees} and saved work in your clones were not touched.`)
   return EXIT.ok
 }
 

@@ -69,7 +69,7 @@ export async function control(
         'not_answering',
         'DAEMON_UNREACHABLE',
         `The daemon does not answer (${what}); it was left alone`,
-        'It may be busy or stopped: try again; if it stays so, read `scrum4me-daemon logs` and restart it',
+        'It may be busy or stopped: try again; if it stays so, read `scrum4me-daemon logs`, then `scrum4me-daemon restart`',
       )
     const helloMs = Math.min(options.helloMs ?? 2_000, options.timeoutMs)
     const helloTimer = setTimeout(() => fail(silent(`no hello within ${helloMs} ms`)), helloMs)

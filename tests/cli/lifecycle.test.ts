@@ -114,6 +114,7 @@ describe('status', () => {
     })
     expect(text.code).toBe(4)
     expect(text.stdout).toContain('not answering')
+    expect(text.stdout).toContain(`kill -CONT ${running}`)
     expect(await pid()).toBe(running)
     process.kill(running, 'SIGSTOP')
     expect((await machine.cli('stop')).code).toBe(0)

@@ -2,7 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { exitCodeOf } from '../../daemon/cli/exit.ts'
 import { runCli } from '../../daemon/cli/program.ts'
+import { ControlError } from '../../daemon/ipc/control-client.ts'
 import { fakeTerminal } from './terminal.ts'
 
 let directory: string
@@ -177,6 +179,12 @@ describe('login', () => {
     expect(unreachable.stderr).not.toMatch(/hunter22|token-12345678/)
     await expect(import('node:fs/promises').then((fs) => fs.stat(home))).rejects.toThrow('ENOENT')
   })
+})
+
+test('a daemon that does not answer is another exit code than none', () => {
+  const silent = (failure: 'not_running' | 'not_answering') =>
+    exitCodeOf(new ControlError(failure, 'DAEMON_UNREACHABLE', 'x', 'y'))
+  expect([silent('not_running'), silent('not_answering')]).toEqual([3, 4])
 })
 
 test('control characters of a foreign answer do not reach the terminal', async () => {

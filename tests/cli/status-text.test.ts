@@ -144,6 +144,14 @@ describe('text', () => {
 })
 
 test('a frame of --watch overwrites in place and fits the screen', () => {
+  const complaint = '  \u001b[31m✗\u001b[39m CODE a message to be read to its end'
+  const rows = frame(complaint, { columns: 20, rows: 9 }).replaceAll('\u001b[K', '').split('\r\n')
+  expect(rows.slice(0, 4)).toEqual([
+    '\u001b[H  \u001b[31m✗\u001b[39m CODE a message',
+    '      to be read to',
+    '      its end',
+    '\u001b[J',
+  ])
   const text = frame('\u001b[1mlong line\u001b[22m\nsecond\nthird', { columns: 4, rows: 3 })
   expect(text).toBe('\u001b[H\u001b[1mlong\u001b[22m\u001b[K\r\nseco\u001b[K\r\n\u001b[J')
 })

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { access, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { DaemonError } from '../../errors.ts'
 import type { Invocation } from '../invocation.ts'
@@ -82,10 +82,15 @@ export class SystemdService implements Service {
   async #reachable(): Promise<void> {
     const { code, stderr } = await this.#systemctl(['show', '--property=Version'])
     if (code === 0) return
-    if (code === 'missing') {
+    // Its directory is there where it runs, and only there (sd_booted(3)).
+    const isBooted = await access('/run/systemd/system').then(
+      () => true,
+      () => false,
+    )
+    if (code === 'missing' || !isBooted) {
       throw new DaemonError(
         'INTERNAL',
-        'There is no systemd on this machine; nothing was installed',
+        'No systemd runs on this machine; nothing was installed',
         'Use `scrum4me-daemon start`, or have your own supervisor execute `scrum4me-daemon run`.',
       )
     }
