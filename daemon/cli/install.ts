@@ -127,11 +127,11 @@ function isCurrent(daemon: StatusReport['daemon'], service: Service): boolean {
   return daemon?.version === VERSION && daemon.supervisor === service.kind
 }
 
-/** Units and agents of this home under the names that an earlier release gave them. */
+/** Units and agents of this home under the names that an earlier version gave them. */
 async function removeFormer({ terminal }: Invocation, former: readonly Service[]): Promise<void> {
   for (const service of former) {
     await service.remove()
-    terminal.out(`Removed ${service.file}, the name of an earlier release.`)
+    terminal.out(`Removed ${service.file}, the name of an earlier version.`)
   }
 }
 

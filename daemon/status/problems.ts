@@ -107,7 +107,7 @@ function superseded(report: SupersededReport): Problem {
   const work =
     report.pushed && branch !== null
       ? `Its work is on origin, branch ${branch}${commit}`
-      : `Its work was at${commit === '' ? '' : commit.slice(3)} in its worktree, and is saved in ${report.repoRoot} before that goes`
+      : `Its work was${commit} in its worktree, and is saved in ${report.repoRoot} before that goes`
   return {
     code: 'REPORT_SUPERSEDED',
     message: `The final report "${report.status.toLowerCase()}" on job ${jobId} (${report.taskLabel}) waited on disk for the database and then came too late: ${LOST[report.lost]}.${said} ${work}.`,

@@ -93,7 +93,9 @@ describe('a database that goes away', () => {
     const complaint = {
       code: 'REPORT_SUPERSEDED',
       message: expect.stringMatching(
-        new RegExp(`"done" on job ${job} .*another worker has the job.*"All of it\\."`),
+        new RegExp(
+          `"done" on job ${job} .*another worker has the job.*"All of it\\.".* Its work was at [0-9a-f]{12} in its worktree`,
+        ),
       ),
       remedy: expect.stringContaining(`worktrees restore ${job}`),
     }

@@ -24,7 +24,7 @@ export async function findService(invocation: For): Promise<Service | undefined>
   return first
 }
 
-/** Every installed service of this home: the user's, the system's, and any that an earlier release named otherwise. */
+/** Every installed service of this home: the user's, the system's, and any that an earlier version named otherwise. */
 export async function findServices(invocation: For): Promise<readonly Service[]> {
   const user = userServices(invocation, process.platform)
   const candidates = [user.current, user.former]
@@ -44,7 +44,7 @@ export function findServicesOf(invocation: For, user: string | undefined): Promi
 
 interface Names {
   readonly current: Service
-  /** Under the name that an earlier release gave it, where that differs. */
+  /** Under the name that an earlier version gave it, where that differs. */
   readonly former: Service | undefined
 }
 

@@ -32,7 +32,7 @@ async function definitionCheck(invocation: Invocation, service: Service): Promis
     if (!isThere) return fail('service', `${service.file} names ${program}, which is gone`, again)
   }
   if (service.name !== userService(invocation).name) {
-    return warn('service', `${service.file} has the name that an earlier release gave it`, again)
+    return warn('service', `${service.file} has the name that an earlier version gave it`, again)
   }
   try {
     // A system unit was rendered with root's view of users and paths, which we may not have.

@@ -4,7 +4,7 @@ import type { Paths } from '../../paths.ts'
 
 type Home = Pick<Paths, 'home' | 'isDefaultHome'>
 
-/** What a home's service is called: now, and by an earlier release where that differs. */
+/** What a home's service is called: now, and by an earlier version where that differs. */
 export interface ServiceName {
   readonly name: string
   readonly former: string | undefined
@@ -46,7 +46,7 @@ function escapeInstance(text: string): string {
   return escaped
 }
 
-/** Release 0.1.0 made the name unique by a hash. */
+/** Before 0.1.0 was released, a hash made the name unique. */
 function formerInstance(home: string): string {
   const readable = basename(home)
     .replace(/^\.+/, '')
