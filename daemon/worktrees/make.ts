@@ -26,7 +26,7 @@ export interface Making {
 export async function make(engine: Engine, spares: Spares, making: Making): Promise<JobRecord> {
   const { jobId, repository, path, base, request, signal } = making
   const { sshAuthSock } = request
-  const spare = await spares.reserve(repository, base.sha, signal)
+  const spare = await spares.reserve(repository, base.sha, { sshAuthSock, signal })
   let handedOver = false
   try {
     const planned = await engine.lock.run(repository.commonDir, signal, async () => {
@@ -53,7 +53,7 @@ export async function make(engine: Engine, spares: Spares, making: Making): Prom
     spares.want(repository, base.sha)
     return record
   } catch (error) {
-    if (spare !== null && !handedOver) void spares.discard(spare)
+    if (spare !== null && !handedOver) await spares.giveBack(spare)
     throw error
   }
 }

@@ -6,7 +6,7 @@ import { freeBytes } from './disk.ts'
 import type { Engine } from './engine.ts'
 import { checkoutSettings } from './git/checkout-settings.ts'
 import { findAdminDir, replaceFile, unregister } from './git/registration.ts'
-import { openRepository, type Repository } from './git/repository.ts'
+import { onClone, openRepository, type Repository } from './git/repository.ts'
 import { lstatOrNull } from './lstat-or-null.ts'
 import { makeSpare } from './make-spare.ts'
 import { save } from './salvage/save.ts'
@@ -47,10 +47,14 @@ export class Spares {
   }
 
   /**
-   * The clone's spare, brought to `sha`; null when there is none that fits. Whoever gets it must `handOver` or
-   * `discard` it.
+   * The clone's spare, brought to `sha`; null when there is none that fits. Whoever gets it must `handOver` it or
+   * `giveBack`.
    */
-  async reserve(repository: Repository, sha: string, signal: AbortSignal): Promise<SpareRecord | null> {
+  async reserve(
+    repository: Repository,
+    sha: string,
+    options: { readonly signal: AbortSignal; readonly sshAuthSock?: string | null | undefined },
+  ): Promise<SpareRecord | null> {
     if (!this.#enabled) return null
     const spares = await this.#engine.records.spares()
     const spare = spares.find(
@@ -64,7 +68,7 @@ export class Spares {
       if (!fits) throw new Error('it does not fit any more')
       if (spare.sha === sha) return spare
       await this.#engine.git.run(
-        { dir: spare.path, signal, config: repository.settings, deadlineMs: 600_000 },
+        { ...onClone(repository), ...options, dir: spare.path, deadlineMs: 600_000 },
         'checkout',
         '--quiet',
         '--detach',
@@ -91,6 +95,19 @@ export class Spares {
     await replaceFile(join(admin, 'locked'), `${wanted.lockReason}\n`)
     await this.#engine.records.forgetSpare(spare.name)
     this.#busy.delete(spare.name)
+  }
+
+  /** A reserved spare that was not handed over: as good as before, or discarded. */
+  async giveBack(spare: SpareRecord): Promise<void> {
+    if (await this.#isIntact(spare)) this.#busy.delete(spare.name)
+    else await this.discard(spare)
+  }
+
+  /** The disk is short: jobs need the room more. */
+  async giveUp(): Promise<void> {
+    for (const spare of await this.#engine.records.spares()) {
+      if (!this.#busy.has(spare.name)) await this.discard(spare)
+    }
   }
 
   /** A job was created here: the clone wants a spare at this commit for the next one. */
