@@ -51,7 +51,10 @@ export async function create(engine: Engine, spares: Spares, request: CreateRequ
     if (half?.phase === 'creating' && !engine.stopping.aborted) {
       await undo(engine, half).catch((cause: unknown) => {
         // The record says what is left to take back; reconciliation tries again.
-        engine.logger.warn({ job: jobId, err: messageOf(cause) }, 'a half-made worktree could not be taken back')
+        engine.logger.warn(
+          { job: jobId, err: messageOf(cause) },
+          'a half-made worktree could not be taken back',
+        )
       })
     }
     if (signal.aborted) throw stopped(signal)

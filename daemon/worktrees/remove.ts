@@ -36,6 +36,8 @@ export interface RemoveOutcome {
   /** Bytes on disk that were or would be freed. */
   readonly bytes: number | null
   readonly path: string | null
+  /** Deferred for a process that stands in it: it goes when that one has left. */
+  readonly isOccupied: boolean
 }
 
 /** Saves and removes a job's worktree. The caller has the job's turn. */
@@ -65,6 +67,7 @@ const NONE: RemoveOutcome = {
   reason: null,
   bytes: null,
   path: null,
+  isOccupied: false,
 }
 
 /**
@@ -96,26 +99,32 @@ async function carryThrough(engine: Engine, asked: JobRecord): Promise<RemoveOut
   const bytes = await engine.disk.usedBytes(record.path, engine.stopping)
   for (let attempt = 1; ; attempt += 1) {
     const saved = await save(engine, record)
-    const outcome = { salvageRef: saved.ref, ignored: saved.ignored, bytes, path }
+    const outcome = { ...NONE, salvageRef: saved.ref, ignored: saved.ignored, bytes, path }
     if (saved.keptBecause !== null) {
       await engine.records.put({ ...record, removal: null, keptReason: saved.keptBecause })
       return { ...outcome, outcome: 'kept', reason: saved.keptBecause }
     }
     const busy = await whoIsIn(engine, record, attempt)
     if (busy !== null) {
-      await engine.records.put({ ...record, keptReason: busy })
-      return { ...outcome, outcome: 'deferred', reason: busy }
+      await engine.records.put({ ...record, keptReason: busy.why })
+      return { ...outcome, outcome: 'deferred', reason: busy.why, isOccupied: busy.isOccupied }
     }
-    if (await takeAway(engine, record, saved)) return { ...outcome, outcome: 'removed', reason: null }
+    if (await takeAway(engine, record, saved)) return { ...outcome, outcome: 'removed' }
   }
 }
 
 /** Why it cannot go now; null when it can. */
-async function whoIsIn(engine: Engine, record: JobRecord, attempt: number): Promise<string | null> {
+async function whoIsIn(
+  engine: Engine,
+  record: JobRecord,
+  attempt: number,
+): Promise<{ readonly why: string; readonly isOccupied: boolean } | null> {
   const standing = await processesIn(record.path, engine.childEnv)
-  if (standing.length > 0)
-    return `${standing.map(({ name, pid }) => `${name} (${pid})`).join(', ')} still in it`
-  return attempt > ATTEMPTS ? 'files in it still change' : null
+  if (standing.length > 0) {
+    const names = standing.map(({ name, pid }) => `${name} (${pid})`).join(', ')
+    return { why: `${names} still in it`, isOccupied: true }
+  }
+  return attempt > ATTEMPTS ? { why: 'files in it still change', isOccupied: false } : null
 }
 
 /**

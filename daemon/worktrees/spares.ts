@@ -120,7 +120,9 @@ export class Spares {
   /** Discards what does not belong, then makes spares as they are wanted. Runs until the engine stops. */
   async run(): Promise<void> {
     const { stopping } = this.#engine
-    await this.#clear()
+    await this.#clear().catch((error: unknown) => {
+      this.#engine.logger.warn({ why: messageOf(error) }, 'old spare worktrees could not be looked at')
+    })
     while (!stopping.aborted) {
       if (this.#wanted.size === 0) await this.#nextWish()
       await delay(QUIET_MS, stopping)

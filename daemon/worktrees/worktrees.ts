@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.ts'
 import type { Service } from '../lifecycle/service.ts'
 import { KeyQueue } from '../lock/key-queue.ts'
 import { RepoLock } from '../lock/repo-lock.ts'
@@ -160,7 +161,11 @@ export class Worktrees implements Service {
 
   async #emptyTrash(): Promise<void> {
     const inTrash = new Set((await this.#engine.records.jobs()).map(({ trashPath }) => trashPath))
-    await this.#engine.trash.empty((place) => inTrash.has(place), this.#stop.signal)
+    await this.#engine.trash
+      .empty((place) => inTrash.has(place), this.#stop.signal)
+      .catch((error: unknown) => {
+        this.#engine.logger.warn({ err: messageOf(error) }, 'what an earlier run left could not be deleted')
+      })
   }
 
   async #headIsPushed(jobId: string, branch: string): Promise<boolean> {
