@@ -161,12 +161,15 @@ export class Spares {
         createdAt: spare.wantedAt,
       }
       const isThere = (await lstatOrNull(spare.path)) !== null
-      const saved = isThere && spare.phase === 'ready' ? await save(this.#engine, subject) : null
-      if (saved?.keptBecause) throw new Error(saved.keptBecause)
-      if (saved?.ref)
-        logger.warn({ spare: spare.path, ref: saved.ref }, 'a spare worktree held work, which is saved')
-      const place = await trash.move(spare.path)
       const repository = await openRepository(this.#engine.git, spare.repoRoot, stopping).catch(() => null)
+      if (isThere && spare.phase === 'ready') {
+        if (repository === null) throw new Error('its clone cannot be opened')
+        const saved = await save(this.#engine, repository, subject)
+        if (saved.keptBecause !== null) throw new Error(saved.keptBecause)
+        if (saved.ref !== null)
+          logger.warn({ spare: spare.path, ref: saved.ref }, 'a spare worktree held work, which is saved')
+      }
+      const place = await trash.move(spare.path)
       // A clone that is gone has no registration to end.
       if (repository !== null) {
         await lock.run(repository.commonDir, stopping, () => unregister(repository, spare.path))
