@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { stopped } from '../lock/unless-aborted.ts'
 import type { CreateRequest } from './create.ts'
 import type { Engine } from './engine.ts'
@@ -67,7 +66,7 @@ async function plan(
   const createdAt = engine.now().toISOString()
   const { commonDir } = repository
   const { repoRoot } = request
-  await engine.records.rememberClone({ commonDir, repoRoot, lastJobAt: createdAt }, cloneKey(commonDir))
+  await engine.records.rememberClone({ commonDir, repoRoot, lastJobAt: createdAt })
   const planned: JobRecord = {
     jobId,
     phase: 'creating',
@@ -99,9 +98,4 @@ async function prepareIfAsked(
   const { warnings, brought } = await prepare(engine, request.prepare, request.repoRoot, path, signal)
   if (signal.aborted) throw stopped(signal)
   return { warnings, files: await preparedFiles(engine, brought, path) }
-}
-
-/** A file name for what is remembered of a clone. */
-function cloneKey(commonDir: string): string {
-  return createHash('sha256').update(commonDir).digest('hex').slice(0, 32)
 }
