@@ -9,7 +9,7 @@ import { until } from './support/until.ts'
 import { Workspace } from './support/workspace.ts'
 
 const exec = promisify(execFile)
-const JOBS = process.env.SCRUM4ME_TEST_LONG === '1' ? 1000 : 24
+const JOBS = Number(process.env.SCRUM4ME_TEST_JOBS ?? (process.env.SCRUM4ME_TEST_LONG === '1' ? 1000 : 24))
 const FILES = 100
 
 let space: Workspace
@@ -52,11 +52,9 @@ async function live(index: number): Promise<boolean> {
   const report =
     kind === 1 ? { branch: 'keep' as const, reportedBranch: branch } : { branch: 'delete' as const }
   const { outcome, salvageRef } = await engine.remove({ jobId, ...report })
-  expect({ index, outcome, saved: salvageRef !== null }).toEqual({
-    index,
-    outcome: 'removed',
-    saved: kind >= 2,
-  })
+  expect({ index, saved: salvageRef !== null }).toEqual({ index, saved: kind >= 2 })
+  // The agent's own git may collect garbage in the background for a while, standing there.
+  expect(['removed', 'deferred']).toContain(outcome)
   return kind >= 2
 }
 

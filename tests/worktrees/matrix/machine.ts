@@ -176,6 +176,7 @@ export class Machine {
   #wire(): [Dispatch, Reconciler] {
     const ports: DispatchPorts = {
       sql: this.db.pool,
+      rowSql: this.db.pool,
       authority: {
         ready: async () => this.#caller,
         current: () => this.#caller,
