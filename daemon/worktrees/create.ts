@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.ts'
 import { stopped, unlessAborted } from '../lock/unless-aborted.ts'
 import { freeBytes } from './disk.ts'
 import type { Engine } from './engine.ts'
@@ -47,7 +48,15 @@ export async function create(engine: Engine, spares: Spares, request: CreateRequ
   } catch (error) {
     // Stopping leaves the record; the next start takes back what is half made.
     const half = await engine.records.job(jobId)
-    if (half?.phase === 'creating' && !engine.stopping.aborted) await undo(engine, half)
+    if (half?.phase === 'creating' && !engine.stopping.aborted) {
+      await undo(engine, half).catch((cause: unknown) => {
+        // The record says what is left to take back; reconciliation tries again.
+        engine.logger.warn(
+          { job: jobId, err: messageOf(cause) },
+          'a half-made worktree could not be taken back',
+        )
+      })
+    }
     if (signal.aborted) throw stopped(signal)
     throw fromGit('making the worktree', error)
   }

@@ -44,12 +44,13 @@ async function tryAgain(engine: Engine, jobId: string): Promise<boolean> {
       if (record === null || !isWaiting(record)) return true
       if (record.phase === 'ready' && (await processesIn(record.path, engine.childEnv)).length > 0)
         return true
-      const { outcome, reason, salvageRef } = await finishRemoval(engine, record)
+      const { outcome, reason, salvageRef, isOccupied } = await finishRemoval(engine, record)
       engine.logger.info(
         { job: jobId, outcome, reason, salvage_ref: salvageRef },
         'a removal was deferred until now',
       )
-      return outcome === 'removed'
+      // Whoever stands in it may be a git of ours that only looks: gone in a moment.
+      return outcome === 'removed' || isOccupied
     })
   } catch (error) {
     if (engine.stopping.aborted) return true

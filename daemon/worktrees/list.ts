@@ -60,10 +60,12 @@ export class Overview {
   }
 
   async #isDirty(found: Found): Promise<boolean | null> {
-    const root = found.record?.repoRoot ?? found.listed?.repository.root
-    if (root === undefined || !found.isThere || found.record?.phase === 'creating') return null
+    const { record, listed } = found
+    if (!found.isThere || record?.phase === 'creating' || (record === null && listed === null)) return null
     try {
-      const repository = await openRepository(this.#engine.git, root, this.#engine.stopping)
+      const repository =
+        listed?.repository ??
+        (await openRepository(this.#engine.git, record?.repoRoot ?? '', this.#engine.stopping))
       const status = await this.#engine.git.text(
         {
           dir: found.path,

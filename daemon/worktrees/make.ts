@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { stopped } from '../lock/unless-aborted.ts'
 import type { CreateRequest } from './create.ts'
 import type { Engine } from './engine.ts'
@@ -26,7 +25,7 @@ export interface Making {
 export async function make(engine: Engine, spares: Spares, making: Making): Promise<JobRecord> {
   const { jobId, repository, path, base, request, signal } = making
   const { sshAuthSock } = request
-  const spare = await spares.reserve(repository, base.sha, signal)
+  const spare = await spares.reserve(repository, base.sha, { sshAuthSock, signal })
   let handedOver = false
   try {
     const planned = await engine.lock.run(repository.commonDir, signal, async () => {
@@ -53,7 +52,7 @@ export async function make(engine: Engine, spares: Spares, making: Making): Prom
     spares.want(repository, base.sha)
     return record
   } catch (error) {
-    if (spare !== null && !handedOver) void spares.discard(spare)
+    if (spare !== null && !handedOver) await spares.giveBack(spare)
     throw error
   }
 }
@@ -67,7 +66,7 @@ async function plan(
   const createdAt = engine.now().toISOString()
   const { commonDir } = repository
   const { repoRoot } = request
-  await engine.records.rememberClone({ commonDir, repoRoot, lastJobAt: createdAt }, cloneKey(commonDir))
+  await engine.records.rememberClone({ commonDir, repoRoot, lastJobAt: createdAt })
   const planned: JobRecord = {
     jobId,
     phase: 'creating',
@@ -99,9 +98,4 @@ async function prepareIfAsked(
   const { warnings, brought } = await prepare(engine, request.prepare, request.repoRoot, path, signal)
   if (signal.aborted) throw stopped(signal)
   return { warnings, files: await preparedFiles(engine, brought, path) }
-}
-
-/** A file name for what is remembered of a clone. */
-function cloneKey(commonDir: string): string {
-  return createHash('sha256').update(commonDir).digest('hex').slice(0, 32)
 }

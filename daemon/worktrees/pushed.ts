@@ -1,7 +1,6 @@
 import type { Engine } from './engine.ts'
 import { fetchBranch } from './git/fetch.ts'
 import { GitError } from './git/git-error.ts'
-import { commitOf } from './git/refs.ts'
 import { onClone, openRepository, type Repository } from './git/repository.ts'
 import type { JobRecord } from './job-record.ts'
 
@@ -14,11 +13,11 @@ const DEADLINE_MS = 20_000
  */
 export async function headIsPushed(engine: Engine, record: JobRecord, branch: string): Promise<boolean> {
   const repository = await openRepository(engine.git, record.repoRoot, engine.stopping)
-  if (!repository.hasOrigin || !(await isBranchName(engine, repository, branch))) return false
-  const head = await commitOf(engine.git, { dir: record.path, signal: engine.stopping }, 'HEAD')
-  if (head === null) return false
-  const contains = () => remoteContains(engine, repository, branch, head)
+  // `origin/HEAD` is no branch.
+  if (!repository.hasOrigin || branch === 'HEAD') return false
+  const contains = () => remoteContainsHead(engine, repository, record.path, branch)
   if (await contains()) return true
+  if (!(await isBranchName(engine, repository, branch))) return false
   try {
     await engine.lock.run(repository.commonDir, engine.stopping, () =>
       fetchBranch(engine.git, repository, branch, {
@@ -44,14 +43,20 @@ async function isBranchName(engine: Engine, repository: Repository, branch: stri
   return code === 0 && !branch.startsWith('@')
 }
 
-async function remoteContains(
+/** False as well when HEAD names no commit. A name that is no branch's matches no ref, or one of another name. */
+async function remoteContainsHead(
   engine: Engine,
   repository: Repository,
+  path: string,
   branch: string,
-  head: string,
 ): Promise<boolean> {
-  const call = { ...onClone(repository, engine.stopping), expect: [0, 1, 128] }
   const ref = `refs/remotes/origin/${branch}`
-  const { code } = await engine.git.run(call, 'merge-base', '--is-ancestor', head, ref)
-  return code === 0
+  const { stdout } = await engine.git.run(
+    { ...onClone(repository, engine.stopping), dir: path, expect: [0, 1, 128, 129] },
+    'for-each-ref',
+    '--format=%(refname)',
+    '--contains=HEAD',
+    ref,
+  )
+  return stdout.toString().split('\n').includes(ref)
 }

@@ -5,6 +5,7 @@ import { type Found, takeInventory } from './inventory.ts'
 import type { JobRecord } from './job-record.ts'
 import { isJobId } from './layout.ts'
 import { finishRemoval, type RemoveOutcome } from './remove.ts'
+import { knownClones, savedIn } from './salvage/saved-work.ts'
 import { tidy } from './tidy.ts'
 
 export type Verdict =
@@ -53,7 +54,24 @@ export async function reconcile(
     )
     if (fate !== null) result[fate.list].push(fate.entry)
   }
+  await rememberSaves(engine, clones)
   return result
+}
+
+/** Clones that hold saves and that no record names (our records were lost): the printed command must find them. */
+async function rememberSaves(engine: Engine, clones: readonly string[]): Promise<void> {
+  const remembered = new Set((await engine.records.clones()).map(({ commonDir }) => commonDir))
+  for (const repository of await knownClones(engine, clones)) {
+    const { commonDir, root } = repository
+    if (remembered.has(commonDir) || engine.stopping.aborted) continue
+    const saves = await savedIn(engine, repository).catch(() => [])
+    const newest = saves
+      .map(({ savedAt }) => savedAt)
+      .sort()
+      .at(-1)
+    if (newest !== undefined)
+      await engine.records.rememberClone({ commonDir, repoRoot: root, lastJobAt: newest })
+  }
 }
 
 /** Null: it was there a moment ago and is gone. */

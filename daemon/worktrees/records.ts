@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { RecordStore } from '../state/record-store.ts'
@@ -57,8 +58,10 @@ export class Records {
     return [...(await this.#loadClones()).values()]
   }
 
-  async rememberClone(clone: CloneRecord, key: string): Promise<void> {
+  async rememberClone(clone: CloneRecord): Promise<void> {
     const clones = await this.#loadClones()
+    // A file name.
+    const key = createHash('sha256').update(clone.commonDir).digest('hex').slice(0, 32)
     await this.#cloneStore.put(key, clone)
     clones.set(key, clone)
   }

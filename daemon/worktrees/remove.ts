@@ -2,13 +2,13 @@ import { rename } from 'node:fs/promises'
 import { codeOf, messageOf } from '../errors.ts'
 import { stopped } from '../lock/unless-aborted.ts'
 import type { Engine } from './engine.ts'
-import { commitOf, deleteBranch } from './git/refs.ts'
+import { deleteBranch } from './git/refs.ts'
 import { unregister } from './git/registration.ts'
 import { listWorktrees, onClone, openRepository, type Repository } from './git/repository.ts'
 import { heal } from './heal.ts'
 import type { JobRecord } from './job-record.ts'
 import { checkJobId } from './layout.ts'
-import { fingerprintAt, type Saved, save } from './salvage/save.ts'
+import { type Saved, save } from './salvage/save.ts'
 import { processesIn } from './standing.ts'
 import { undo } from './undo.ts'
 
@@ -36,6 +36,8 @@ export interface RemoveOutcome {
   /** Bytes on disk that were or would be freed. */
   readonly bytes: number | null
   readonly path: string | null
+  /** Deferred for a process that stands in it: it goes when that one has left. */
+  readonly isOccupied: boolean
 }
 
 /** Saves and removes a job's worktree. The caller has the job's turn. */
@@ -65,6 +67,7 @@ const NONE: RemoveOutcome = {
   reason: null,
   bytes: null,
   path: null,
+  isOccupied: false,
 }
 
 /**
@@ -87,61 +90,73 @@ export async function finishRemoval(engine: Engine, asked: JobRecord): Promise<R
 
 async function carryThrough(engine: Engine, asked: JobRecord): Promise<RemoveOutcome> {
   const path = engine.layout.shown(asked.path)
+  const open = () => openRepository(engine.git, asked.repoRoot, engine.stopping)
   if (asked.phase === 'saved') {
-    await finishSaved(engine, asked)
+    await finishSaved(engine, await open(), asked)
     return { ...NONE, outcome: 'removed', path }
   }
   const record = await backFromTrash(engine, asked)
   await heal(engine, record)
+  const repository = await open()
   const bytes = await engine.disk.usedBytes(record.path, engine.stopping)
   for (let attempt = 1; ; attempt += 1) {
-    const saved = await save(engine, record)
-    const outcome = { salvageRef: saved.ref, ignored: saved.ignored, bytes, path }
+    const saved = await save(engine, repository, record)
+    const outcome = { ...NONE, salvageRef: saved.ref, ignored: saved.ignored, bytes, path }
     if (saved.keptBecause !== null) {
       await engine.records.put({ ...record, removal: null, keptReason: saved.keptBecause })
       return { ...outcome, outcome: 'kept', reason: saved.keptBecause }
     }
     const busy = await whoIsIn(engine, record, attempt)
     if (busy !== null) {
-      await engine.records.put({ ...record, keptReason: busy })
-      return { ...outcome, outcome: 'deferred', reason: busy }
+      await engine.records.put({ ...record, keptReason: busy.why })
+      return { ...outcome, outcome: 'deferred', reason: busy.why, isOccupied: busy.isOccupied }
     }
-    if (await takeAway(engine, record, saved)) return { ...outcome, outcome: 'removed', reason: null }
+    if (await takeAway(engine, repository, record, saved)) return { ...outcome, outcome: 'removed' }
   }
 }
 
 /** Why it cannot go now; null when it can. */
-async function whoIsIn(engine: Engine, record: JobRecord, attempt: number): Promise<string | null> {
+async function whoIsIn(
+  engine: Engine,
+  record: JobRecord,
+  attempt: number,
+): Promise<{ readonly why: string; readonly isOccupied: boolean } | null> {
   const standing = await processesIn(record.path, engine.childEnv)
-  if (standing.length > 0)
-    return `${standing.map(({ name, pid }) => `${name} (${pid})`).join(', ')} still in it`
-  return attempt > ATTEMPTS ? 'files in it still change' : null
+  if (standing.length > 0) {
+    const names = standing.map(({ name, pid }) => `${name} (${pid})`).join(', ')
+    return { why: `${names} still in it`, isOccupied: true }
+  }
+  return attempt > ATTEMPTS ? { why: 'files in it still change', isOccupied: false } : null
 }
 
 /**
  * Renames the worktree away and ends its registration; false when something was written after it was saved
  * (then it is back in its place).
  */
-async function takeAway(engine: Engine, ready: JobRecord, saved: Saved): Promise<boolean> {
+async function takeAway(
+  engine: Engine,
+  repository: Repository,
+  ready: JobRecord,
+  saved: Saved,
+): Promise<boolean> {
   await engine.trash.room()
   const place = await engine.trash.place(ready.path)
   const record: JobRecord = { ...ready, phase: 'removing', trashPath: place }
   await engine.records.put(record)
   await rename(record.path, place).catch(unlessMissing)
   // From here on nobody finds it by its path; what was written before the rename shows.
-  if ((await fingerprintAt(engine, record, place)) !== saved.fingerprint) {
+  if (!(await saved.isStillSo(place))) {
     await backFromTrash(engine, record)
     return false
   }
   const done: JobRecord = { ...record, phase: 'saved', savedTip: saved.branchTip }
   await engine.records.put(done)
-  await finishSaved(engine, done)
+  await finishSaved(engine, repository, done)
   return true
 }
 
 /** git's bookkeeping of a worktree whose files are saved and in the trash. */
-async function finishSaved(engine: Engine, record: JobRecord): Promise<void> {
-  const repository = await openRepository(engine.git, record.repoRoot, engine.stopping)
+async function finishSaved(engine: Engine, repository: Repository, record: JobRecord): Promise<void> {
   await engine.lock.run(repository.commonDir, engine.stopping, async () => {
     await unregister(repository, record.path)
     await applyBranchRule(engine, repository, record)
@@ -159,18 +174,19 @@ async function backFromTrash(engine: Engine, record: JobRecord): Promise<JobReco
   return back
 }
 
-/** The job's branch goes if that was asked, its commits are safe, and nobody else has it checked out. */
+/**
+ * The job's branch goes if that was asked, its commits are safe (it is where it was when they were saved), and nobody
+ * else has it checked out.
+ */
 async function applyBranchRule(engine: Engine, repository: Repository, record: JobRecord): Promise<void> {
-  const call = onClone(repository, engine.stopping)
-  const tip = await commitOf(engine.git, call, `refs/heads/${record.branch}`)
-  if (tip === null || record.removal?.reportedBranch === record.branch) return
+  const { branch, removal, savedTip } = record
+  if (savedTip === null || removal?.reportedBranch === branch) return
   // Kept for another branch that the agent reported: an empty one of ours helps nobody.
-  if (record.removal?.branch !== 'delete' && tip !== record.baseSha) return
-  if (record.removal?.branch !== 'delete' && record.removal?.reportedBranch === undefined) return
-  if (record.savedTip !== tip) return
-  const holders = await listWorktrees(engine.git, call)
-  if (holders.some((worktree) => worktree.branch === record.branch)) return
-  await deleteBranch(engine.git, call, record.branch, tip)
+  const isUnused = removal?.reportedBranch !== undefined && savedTip === record.baseSha
+  if (removal?.branch !== 'delete' && !isUnused) return
+  const holders = await listWorktrees(engine.git, onClone(repository, engine.stopping))
+  if (holders.some((worktree) => worktree.branch === branch)) return
+  await deleteBranch(engine.git, repository, branch, savedTip, engine.stopping)
 }
 
 function unlessMissing(error: unknown): void {

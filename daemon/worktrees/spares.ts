@@ -6,7 +6,7 @@ import { freeBytes } from './disk.ts'
 import type { Engine } from './engine.ts'
 import { checkoutSettings } from './git/checkout-settings.ts'
 import { findAdminDir, replaceFile, unregister } from './git/registration.ts'
-import { openRepository, type Repository } from './git/repository.ts'
+import { onClone, openRepository, type Repository } from './git/repository.ts'
 import { lstatOrNull } from './lstat-or-null.ts'
 import { makeSpare } from './make-spare.ts'
 import { save } from './salvage/save.ts'
@@ -47,10 +47,14 @@ export class Spares {
   }
 
   /**
-   * The clone's spare, brought to `sha`; null when there is none that fits. Whoever gets it must `handOver` or
-   * `discard` it.
+   * The clone's spare, brought to `sha`; null when there is none that fits. Whoever gets it must `handOver` it or
+   * `giveBack`.
    */
-  async reserve(repository: Repository, sha: string, signal: AbortSignal): Promise<SpareRecord | null> {
+  async reserve(
+    repository: Repository,
+    sha: string,
+    options: { readonly signal: AbortSignal; readonly sshAuthSock?: string | null | undefined },
+  ): Promise<SpareRecord | null> {
     if (!this.#enabled) return null
     const spares = await this.#engine.records.spares()
     const spare = spares.find(
@@ -64,7 +68,7 @@ export class Spares {
       if (!fits) throw new Error('it does not fit any more')
       if (spare.sha === sha) return spare
       await this.#engine.git.run(
-        { dir: spare.path, signal, config: repository.settings, deadlineMs: 600_000 },
+        { ...onClone(repository), ...options, dir: spare.path, deadlineMs: 600_000 },
         'checkout',
         '--quiet',
         '--detach',
@@ -93,6 +97,19 @@ export class Spares {
     this.#busy.delete(spare.name)
   }
 
+  /** A reserved spare that was not handed over: as good as before, or discarded. */
+  async giveBack(spare: SpareRecord): Promise<void> {
+    if (await this.#isIntact(spare)) this.#busy.delete(spare.name)
+    else await this.discard(spare)
+  }
+
+  /** The disk is short: jobs need the room more. */
+  async giveUp(): Promise<void> {
+    for (const spare of await this.#engine.records.spares()) {
+      if (!this.#busy.has(spare.name)) await this.discard(spare)
+    }
+  }
+
   /** A job was created here: the clone wants a spare at this commit for the next one. */
   want(repository: Repository, sha: string): void {
     if (!this.#enabled) return
@@ -103,7 +120,9 @@ export class Spares {
   /** Discards what does not belong, then makes spares as they are wanted. Runs until the engine stops. */
   async run(): Promise<void> {
     const { stopping } = this.#engine
-    await this.#clear()
+    await this.#clear().catch((error: unknown) => {
+      this.#engine.logger.warn({ why: messageOf(error) }, 'old spare worktrees could not be looked at')
+    })
     while (!stopping.aborted) {
       if (this.#wanted.size === 0) await this.#nextWish()
       await delay(QUIET_MS, stopping)
@@ -142,12 +161,15 @@ export class Spares {
         createdAt: spare.wantedAt,
       }
       const isThere = (await lstatOrNull(spare.path)) !== null
-      const saved = isThere && spare.phase === 'ready' ? await save(this.#engine, subject) : null
-      if (saved?.keptBecause) throw new Error(saved.keptBecause)
-      if (saved?.ref)
-        logger.warn({ spare: spare.path, ref: saved.ref }, 'a spare worktree held work, which is saved')
-      const place = await trash.move(spare.path)
       const repository = await openRepository(this.#engine.git, spare.repoRoot, stopping).catch(() => null)
+      if (isThere && spare.phase === 'ready') {
+        if (repository === null) throw new Error('its clone cannot be opened')
+        const saved = await save(this.#engine, repository, subject)
+        if (saved.keptBecause !== null) throw new Error(saved.keptBecause)
+        if (saved.ref !== null)
+          logger.warn({ spare: spare.path, ref: saved.ref }, 'a spare worktree held work, which is saved')
+      }
+      const place = await trash.move(spare.path)
       // A clone that is gone has no registration to end.
       if (repository !== null) {
         await lock.run(repository.commonDir, stopping, () => unregister(repository, spare.path))

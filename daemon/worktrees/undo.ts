@@ -16,7 +16,7 @@ export async function undo(engine: Engine, record: JobRecord): Promise<void> {
     await sweep(repository)
     const holders = await listWorktrees(engine.git, onClone(repository, engine.stopping))
     if (record.baseSha !== null && !holders.some((worktree) => worktree.branch === record.branch)) {
-      await deleteBranch(engine.git, onClone(repository, engine.stopping), record.branch, record.baseSha)
+      await deleteBranch(engine.git, repository, record.branch, record.baseSha, engine.stopping)
     }
     await engine.records.forget(record.jobId)
     if (place !== null) void engine.trash.delete(place, engine.stopping)

@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.ts'
 import type { Service } from '../lifecycle/service.ts'
 import { KeyQueue } from '../lock/key-queue.ts'
 import { RepoLock } from '../lock/repo-lock.ts'
@@ -86,11 +87,12 @@ export class Worktrees implements Service {
     this.#spares = new Spares(this.#engine, options.spares)
   }
 
-  /** Begins the background work: what an earlier run left half done, deferred removals. Never fails for a repository. */
+  /**
+   * Begins the background work: what an earlier run left half done, deferred removals, spares. Never fails: a
+   * directory that cannot be used is told by each `create`.
+   */
   async start(): Promise<void> {
-    await this.#engine.layout.open()
-    const inTrash = new Set((await this.#engine.records.jobs()).map(({ trashPath }) => trashPath))
-    this.#inBackground(this.#engine.trash.empty((place) => inTrash.has(place), this.#stop.signal))
+    this.#inBackground(this.#emptyTrash())
     this.#inBackground(this.#spares.run())
     this.#inBackground(tidy(this.#engine).then(() => watchDeferred(this.#engine)))
   }
@@ -149,10 +151,21 @@ export class Worktrees implements Service {
     return this.#tracked(reconcile(this.#engine, judge, clones))
   }
 
-  /** Bytes that may still be written where the worktrees are. */
+  /** Bytes that may still be written where the worktrees are. Below the floor, spares are given up. */
   async freeDiskBytes(): Promise<number> {
     await this.#engine.layout.open()
-    return freeBytes(this.#engine.layout.parent)
+    const free = await freeBytes(this.#engine.layout.parent)
+    if (free < this.#engine.minFreeDiskBytes) this.#inBackground(this.#spares.giveUp())
+    return free
+  }
+
+  async #emptyTrash(): Promise<void> {
+    const inTrash = new Set((await this.#engine.records.jobs()).map(({ trashPath }) => trashPath))
+    await this.#engine.trash
+      .empty((place) => inTrash.has(place), this.#stop.signal)
+      .catch((error: unknown) => {
+        this.#engine.logger.warn({ err: messageOf(error) }, 'what an earlier run left could not be deleted')
+      })
   }
 
   async #headIsPushed(jobId: string, branch: string): Promise<boolean> {

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -148,4 +148,34 @@ test('a disk that runs full while a worktree is made: nothing of it is left', as
   } finally {
     await exec('umount', ['--lazy', space.parent])
   }
+})
+
+test('the user’s own ssh command fetches what a partial clone lacks, at the checkout and at the restore', async () => {
+  const ssh = join(space.dir, 'my-ssh')
+  const log = join(space.dir, 'ssh.log')
+  // The last argument is what would run on the other machine.
+  await writeFile(ssh, `#!/bin/sh\necho "$*" >> ${log}\nfor command; do :; done\nexec sh -c "$command"\n`)
+  await chmod(ssh, 0o755)
+  await space.git(space.dir, 'config', '--global', 'core.sshCommand', ssh)
+  await space.git(space.origin, 'config', 'uploadpack.allowFilter', 'true')
+  await space.git(space.origin, 'config', 'uploadpack.allowAnySHA1InWant', 'true')
+  const partial = join(space.dir, 'partial')
+  const url = `ssh://example.invalid${space.origin}`
+  await space.git(space.dir, 'clone', '--quiet', '--no-checkout', '--filter=blob:none', url, partial)
+  const packs = join(partial, '.git/objects/pack')
+  const cloned = new Set(await readdir(packs))
+
+  const made = await engine.create({ jobId: JOB, repoRoot: partial })
+  expect(made).toMatchObject({ baseFetched: true, warnings: [] })
+  await writeFile(join(made.path, 'src/a.txt'), 'modified')
+  const before = await snapshot(made.path)
+  expect(await engine.remove({ jobId: JOB, branch: 'delete' })).toMatchObject({ outcome: 'removed' })
+  // What the checkout fetched is lacking again.
+  const fetched = (await readdir(packs)).filter((name) => !cloned.has(name))
+  expect(fetched.length).toBeGreaterThan(0)
+  for (const name of fetched) await rm(join(packs, name), { force: true })
+  await writeFile(log, '')
+  const restored = await engine.restore({ jobId: JOB })
+  expect(await snapshot(restored.path)).toEqual(before)
+  expect(await readFile(log, 'utf8')).toContain('git-upload-pack')
 })

@@ -1,9 +1,10 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { DaemonError } from '../../daemon/errors.ts'
 import { WorktreeError } from '../../daemon/worktrees/worktree-error.ts'
 import type { Worktrees } from '../../daemon/worktrees/worktrees.ts'
+import { until } from './support/until.ts'
 import { Workspace } from './support/workspace.ts'
 
 const JOB = 'cjob0000000000000000abcd1234'
@@ -200,4 +201,39 @@ test('called off in the middle, nothing is left', async () => {
   if ((await engine.find(JOB)) !== null) return
   expect(await space.git(space.clone, 'branch', '--list', 'feat/*')).toBe('')
   expect(await space.git(space.clone, 'worktree', 'list')).not.toContain(JOB)
+})
+
+test('a worktree directory that cannot be used: the engine starts, and each create says so until it can', async () => {
+  await space.makeClone()
+  await writeFile(space.parent, 'a file where the directory should be')
+  await engine.start()
+  const refused = await refusal(create())
+  expect(refused).toMatchObject({ code: 'WORKTREE_FAILED', permanent: true })
+  expect(refused.message).toContain(space.parent)
+  await rm(space.parent)
+  await create()
+  expect(await space.git(join(space.parent, JOB), 'status', '--porcelain')).toBe('')
+})
+
+test('when taking back fails as well, the answer is what failed first, and the next start takes it back', async () => {
+  await space.makeClone()
+  const bin = join(space.dir, 'bin')
+  const away = join(space.dir, 'clone moved away')
+  await mkdir(bin)
+  const script = [
+    '#!/bin/sh',
+    `case " $* " in *" reset --hard "*) mv '${space.clone}' '${away}'; echo 'fatal: the first failure' >&2; exit 1;; esac`,
+    `PATH=${process.env.PATH} exec git "$@"`,
+  ]
+  await writeFile(join(bin, 'git'), script.join('\n'))
+  await chmod(join(bin, 'git'), 0o755)
+  const failing = space.engine({ env: { PATH: `${bin}:${process.env.PATH}`, HOME: space.env.HOME } })
+  const refused = await refusal(failing.create({ jobId: JOB, repoRoot: space.clone }))
+  expect(refused.message).toContain('the first failure')
+  await failing.stop()
+  await rename(away, space.clone)
+  await engine.start()
+  await until(async () => (await readdir(join(space.state, 'worktrees/jobs'))).length === 0)
+  expect(await space.git(space.clone, 'worktree', 'list')).not.toContain(JOB)
+  expect(await space.git(space.clone, 'branch', '--list', 'feat/*')).toBe('')
 })

@@ -212,7 +212,7 @@ describe('what git and others print', () => {
   test('names of any bytes', () => {
     const output = Buffer.concat([Buffer.from('a\0'), Buffer.from([0xff, 0xfe]), Buffer.from('\0last')])
     expect(fields(output)).toEqual(['a', '\xff\xfe', 'last'])
-    expect(fields(output, (byte) => byte === 0x61)).toEqual(['a'])
+    expect(fields(output, (bytes, start) => bytes[start] === 0x61)).toEqual(['a'])
     expect(quoted('plain name')).toBe('plain name')
     expect(quoted('a"b\\c\nd\re')).toBe('"a\\042b\\134c\\012d\\015e"')
   })

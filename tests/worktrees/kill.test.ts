@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Verdict } from '../../daemon/worktrees/reconcile.ts'
@@ -29,8 +29,7 @@ afterEach(() => space.close())
 
 /** A `git` that kills its parent, the engine, before or after running for the nth time. Answers its PATH. */
 async function killingGit(at: number, when: 'before' | 'after'): Promise<string> {
-  const bin = join(space.dir, `bin-${at}-${when}`)
-  await mkdir(bin)
+  const bin = await mkdtemp(join(space.dir, 'bin-'))
   const count = join(bin, 'count')
   await writeFile(count, '')
   const script = [
@@ -55,8 +54,17 @@ async function killed(order: EngineOrder): Promise<boolean> {
   return end === 'SIGKILL'
 }
 
+/** Daemons that began to take up what was cut off, and are killed at these file steps; `died`: how many came so far. */
+interface Again {
+  readonly steps: readonly number[]
+  died: number
+}
+
 /** What the next daemon does at its start, with every job ended. */
-async function restartAndReconcile() {
+async function restartAndReconcile(again: Again = { steps: [], died: 0 }) {
+  for (const dieAtFileStep of again.steps) {
+    again.died += (await killed({ reconcile: true, dieAtFileStep })) ? 1 : 0
+  }
   const engine = space.engine()
   await engine.start()
   const remove: Verdict = { action: 'remove', branch: 'delete', reason: 'ended' }
@@ -82,9 +90,9 @@ async function expectNothingLeft(): Promise<void> {
 const every = (step: number) => (LONG ? 1 : step)
 const TIMEOUT = LONG ? 3_600_000 : 600_000
 
-async function killCreate(order: EngineOrder): Promise<boolean> {
+async function killCreate(order: EngineOrder, again?: Again): Promise<boolean> {
   const died = await killed({ create: [JOB], ...order })
-  const { engine } = await restartAndReconcile()
+  const { engine } = await restartAndReconcile(again)
   await expectNothingLeft()
   const made = await engine.create({ jobId: JOB, repoRoot: space.clone })
   expect(made.reused).toBe(false)
@@ -142,7 +150,7 @@ async function work(path: string): Promise<Record<string, string>> {
   return snapshot(path)
 }
 
-async function killRemoval(order: EngineOrder, killAfterMs: number | null): Promise<boolean> {
+async function killRemoval(order: EngineOrder, killAfterMs: number | null, again?: Again): Promise<boolean> {
   const first = space.engine()
   const { path } = await first.create({ jobId: JOB, repoRoot: space.clone })
   await first.stop()
@@ -158,7 +166,7 @@ async function killRemoval(order: EngineOrder, killAfterMs: number | null): Prom
     clearTimeout(timer)
     await quiet(space.dir)
   }
-  const { engine } = await restartAndReconcile()
+  const { engine } = await restartAndReconcile(again)
   await expectNothingLeft()
   const restored = await engine.restore({ jobId: JOB })
   expect(await snapshot(restored.path)).toEqual(before)
@@ -225,4 +233,50 @@ test('killed while saved work is put back: taken away again, and it can be put b
     }
     if (!died) return expect(at).toBeGreaterThan(11)
   }
+})
+
+/** Numbers from 0 up to 1 that a seed decides (mulberry32). */
+function random(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+test('killed at random, and again while it takes back or carries through what was cut off', {
+  timeout: TIMEOUT,
+}, async () => {
+  const seed = Number(process.env.SCRUM4ME_TEST_SEED ?? Date.now() % 2 ** 31)
+  const next = random(seed)
+  const upTo = (most: number) => 1 + Math.floor(next() * most)
+  const runs = Number(process.env.SCRUM4ME_TEST_KILLS ?? (LONG ? 100 : 4))
+  let deaths = 0
+  let deathsAgain = 0
+  for (let run = 0; run < runs; run += 1) {
+    const kind = run % 4
+    // About as many as there are; beyond the last one nothing is killed.
+    const step = upTo([20, 24, 45][kind] ?? 1)
+    const again: Again = { steps: Array.from({ length: 2 }, () => upTo(30)), died: 0 }
+    const said = `seed ${seed}, run ${run}: ${JSON.stringify({ kind, step, again })}`
+    try {
+      if (kind === 1) await makeSpare()
+      const order: EngineOrder =
+        kind === 3
+          ? { path: await killingGit(upTo(30), next() < 0.5 ? 'before' : 'after') }
+          : { dieAtFileStep: step, spares: kind === 1 }
+      const died = kind < 2 ? await killCreate(order, again) : await killRemoval(order, null, again)
+      deaths += died ? 1 : 0
+      deathsAgain += again.died
+    } catch (error) {
+      throw new Error(said, { cause: error })
+    }
+  }
+  // A few runs may all miss.
+  if (runs < 40) return
+  console.info({ runs, deaths, deathsAgain })
+  expect(deaths).toBeGreaterThan(runs / 4)
+  expect(deathsAgain).toBeGreaterThan(runs / 4)
 })

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Judge, Verdict } from '../../daemon/worktrees/reconcile.ts'
@@ -90,6 +90,21 @@ test('our records lost: found again by the marker', async () => {
   expect(result.removed[0]?.salvage_ref).toBe('refs/scrum4me/salvage/done-lost-records/1')
   expect(names(result.kept)).toEqual(['active-lost-again'])
   expect(await branches()).toBe('feat/job-st-again')
+  // The printed command finds it, though no record names the clone any more.
+  const restored = await engine.restore({ jobId: 'done-lost-records' })
+  expect(await readFile(join(restored.path, 'work.txt'), 'utf8')).toBe('work')
+})
+
+test('our records lost after everything was saved: the saves are found again', async () => {
+  await writeFile(join(await create('done-before'), 'work.txt'), 'work')
+  await engine.remove({ jobId: 'done-before', branch: 'delete' })
+  await engine.stop()
+  await rm(space.state, { recursive: true })
+  engine = space.engine()
+  expect(await engine.saved()).toEqual([])
+  await engine.reconcile(judge, [space.clone])
+  expect(await engine.saved()).toMatchObject([{ jobId: 'done-before', n: 1 }])
+  await engine.restore({ jobId: 'done-before' })
 })
 
 test('an unmarked worktree of a job that ended, as an earlier tool made them', async () => {

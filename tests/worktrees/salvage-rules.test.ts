@@ -128,6 +128,30 @@ test('deferred until the last process has left, then removed with what it did me
   expect(await space.git(space.clone, 'branch', '--list', 'feat/*')).toBe('')
 })
 
+test('somebody who looked in just as it was to go delays it by moments, not by a minute', async () => {
+  const bin = join(space.dir, 'bin')
+  const armed = join(space.dir, 'armed')
+  await mkdir(bin)
+  // The last thing that saving asks; what stands there then is seen afterwards.
+  const script = [
+    '#!/bin/sh',
+    `case " $* " in *" --ignored "*) rm ${armed} 2>/dev/null && (cd ${space.parent}/${JOB} && exec sleep 2 </dev/null >/dev/null 2>&1) & esac`,
+    `PATH=${process.env.PATH} exec git "$@"`,
+  ]
+  await writeFile(join(bin, 'git'), script.join('\n'), { mode: 0o755 })
+  engine = space.engine({ env: { PATH: `${bin}:${process.env.PATH}`, HOME: space.env.HOME } })
+  await engine.start()
+  const { path } = await create()
+  const stands = spawn('sleep', ['600'], { cwd: path, stdio: 'ignore' })
+  onTestFinished(() => void stands.kill('SIGKILL'))
+  expect(await remove()).toMatchObject({ outcome: 'deferred', isOccupied: true })
+  await writeFile(armed, '')
+  stands.kill('SIGKILL')
+  await until(async () => (await engine.find(JOB)) === null)
+  expect(existsSync(armed)).toBe(false)
+  expect(existsSync(path)).toBe(false)
+})
+
 test('saving changes nothing that a person or agent sees', async () => {
   const { path } = await create()
   await writeFile(join(path, 'src/a.txt'), 'staged')

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Worktrees } from '../../daemon/worktrees/worktrees.ts'
+import { spareReady as ready } from './support/spare-ready.ts'
 import { until } from './support/until.ts'
 import { Workspace } from './support/workspace.ts'
 
@@ -18,16 +19,7 @@ afterEach(() => space.close())
 
 const create = (jobId: string) => engine.create({ jobId, repoRoot: space.clone })
 const spareDirectories = () => readdir(join(space.parent, '.spare')).catch((): string[] => [])
-/** The path of the one spare, once it is ready. */
-const spareReady = () =>
-  until(async () => {
-    const directory = join(space.state, 'worktrees/spares')
-    for (const name of await readdir(directory).catch(() => [])) {
-      const record = JSON.parse(await readFile(join(directory, name), 'utf8').catch(() => '{}'))
-      if (record.phase === 'ready') return join(space.parent, '.spare', record.name)
-    }
-    return null
-  })
+const spareReady = () => ready(space)
 
 test('the second job takes the spare of the first: same inode, right branch, clean', async () => {
   await create('job-first')
@@ -126,4 +118,44 @@ test('the spare is not in the way: not listed, not reconciled, pruned by nobody'
   expect(existsSync(join(spare, 'README.md'))).toBe(true)
   await mkdir(join(space.clone, 'anything'))
   expect(await space.git(space.clone, 'status', '--porcelain')).toBe('')
+})
+
+test('a create that fails, or is called off, after it reserved the spare gives it back', async () => {
+  await create('job-first')
+  const spare = await spareReady()
+  const { ino } = await stat(join(spare, 'README.md'))
+  // In the way of the branch, which is made when the spare is reserved already.
+  await space.git(space.clone, 'branch', 'feat/job-b-second/in-the-way')
+  await expect(create('job-second')).rejects.toMatchObject({ code: 'WORKTREE_FAILED' })
+  expect(existsSync(spare)).toBe(true)
+  await space.git(space.clone, 'branch', '-D', '-q', 'feat/job-b-second/in-the-way')
+  const made = await create('job-second')
+  expect((await stat(join(made.path, 'README.md'))).ino).toBe(ino)
+})
+
+test('below the floor spares are given up, what somebody put into them is saved', async () => {
+  await create('job-first')
+  const spare = await spareReady()
+  await writeFile(join(spare, 'odd.txt'), 'somebody worked here')
+  await engine.stop()
+  engine = space.engine({ spares: true, minFreeDiskBytes: 2 ** 60 })
+  await engine.start()
+  await engine.freeDiskBytes()
+  await until(async () => !existsSync(spare))
+  await until(async () => !(await space.git(space.clone, 'worktree', 'list')).includes('.spare'))
+  const saved = await until(async () => (await engine.saved())[0])
+  expect(await space.git(space.clone, 'show', `${saved.ref}:odd.txt`)).toBe('somebody worked here')
+  await expect(create('job-second')).rejects.toMatchObject({ code: 'DISK_LOW' })
+})
+
+test('the worktree directory was unusable at the start: once it can be used, spares are made again', async () => {
+  await engine.stop()
+  await rm(space.parent, { recursive: true, force: true })
+  await writeFile(space.parent, 'a file where the directory should be')
+  engine = space.engine({ spares: true })
+  await engine.start()
+  await expect(create('job-first')).rejects.toMatchObject({ code: 'WORKTREE_FAILED' })
+  await rm(space.parent)
+  await create('job-first')
+  await spareReady()
 })

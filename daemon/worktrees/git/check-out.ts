@@ -20,6 +20,8 @@ export async function checkOut(
     dir: path,
     signal: options.signal,
     sshAuthSock: options.sshAuthSock,
+    // A partial clone fetches what it lacks.
+    sshCommand: repository.sshCommand,
     deadlineMs: CHECKOUT_DEADLINE_MS,
     low: options.low ?? false,
   }

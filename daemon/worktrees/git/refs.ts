@@ -1,5 +1,6 @@
 import type { Git, GitCall } from './git.ts'
 import { GitError } from './git-error.ts'
+import { onClone, type Repository } from './repository.ts'
 
 /** The commit a ref or expression names; null when it names none. */
 export async function commitOf(git: Git, call: GitCall, expression: string): Promise<string | null> {
@@ -32,7 +33,14 @@ export async function createBranch(
 }
 
 /** Deletes a branch if it is still at `sha`, with its `branch.<name>` configuration; false when it moved. */
-export async function deleteBranch(git: Git, call: GitCall, branch: string, sha: string): Promise<boolean> {
+export async function deleteBranch(
+  git: Git,
+  repository: Repository,
+  branch: string,
+  sha: string,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const call = onClone(repository, signal)
   try {
     await git.run(call, 'update-ref', '-d', `refs/heads/${branch}`, sha)
   } catch (error) {
@@ -40,7 +48,9 @@ export async function deleteBranch(git: Git, call: GitCall, branch: string, sha:
       return false
     throw error
   }
-  // Pushing with -u left a section behind; without one this fails, and that is fine.
+  // Pushing with -u left a section behind.
+  if (!repository.config.some(({ key }) => key.startsWith(`branch.${branch}.`))) return true
+  // 5, 128: gone meanwhile.
   await git.run(
     { ...call, expect: [0, 1, 5, 128] },
     'config',

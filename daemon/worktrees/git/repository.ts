@@ -26,20 +26,23 @@ export interface Repository {
 /** Throws GitError when `root` is no repository that this user may use. */
 export async function openRepository(git: Git, root: string, signal?: AbortSignal): Promise<Repository> {
   const call = { dir: root, signal }
-  const answer = await git.ask(
-    call,
-    'rev-parse',
-    '--path-format=absolute',
-    '--git-common-dir',
-    '--git-dir',
-    '--is-bare-repository',
-    '--show-object-format',
-  )
+  const [answer, settings] = await Promise.all([
+    git.ask(
+      call,
+      'rev-parse',
+      '--path-format=absolute',
+      '--git-common-dir',
+      '--git-dir',
+      '--is-bare-repository',
+      '--show-object-format',
+    ),
+    git.ask(call, 'config', '--list', '--show-scope', '-z'),
+  ])
   const [commonDir, gitDir, bare, format, ...rest] = answer.trimEnd().split('\n')
   if (commonDir === undefined || gitDir === undefined || format === undefined || rest.length > 0) {
     throw new GitError('rev-parse', 0, `unexpected answer ${JSON.stringify(answer)}`)
   }
-  const config = parseConfig(await git.ask(call, 'config', '--list', '--show-scope', '-z'))
+  const config = parseConfig(settings)
   return {
     root,
     commonDir: await realpath(commonDir),

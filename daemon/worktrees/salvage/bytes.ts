@@ -19,15 +19,18 @@ export function readable(path: BytePath): string {
 }
 
 /**
- * The NUL-separated fields of git's `-z` output that `keep` wants, judged by their first byte, so that
- * the many uninteresting ones of a big repository never become strings.
+ * The NUL-separated fields of git's `-z` output that `keep` wants, judged by their bytes (the output, and where the
+ * field begins), so that the many uninteresting ones of a big repository never become strings.
  */
-export function fields(output: Buffer, keep: (firstByte: number) => boolean = () => true): BytePath[] {
+export function fields(
+  output: Buffer,
+  keep: (output: Buffer, start: number) => boolean = () => true,
+): BytePath[] {
   const found: BytePath[] = []
   for (let start = 0; start < output.length; ) {
     const end = output.indexOf(0, start)
     const stop = end < 0 ? output.length : end
-    if (stop > start && keep(output[start] ?? 0)) found.push(output.toString('latin1', start, stop))
+    if (stop > start && keep(output, start)) found.push(output.toString('latin1', start, stop))
     start = stop + 1
   }
   return found

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fields, readable, toBytes } from './bytes.ts'
 import type { WorktreeGit } from './worktree-git.ts'
 
 export interface Stash {
@@ -9,11 +10,14 @@ export interface Stash {
 
 export interface CommitsHere {
   readonly head: string | null
+  readonly headTree: string | null
   /** Short name; null when HEAD is detached. */
   readonly branch: string | null
   readonly branchTip: string | null
   /** Tips that no remote-tracking ref and not the base contains. */
   readonly only: readonly string[]
+  /** Of the ids that were mentioned, those that are commits. */
+  readonly mentioned: readonly string[]
   /** Stashes made in this worktree; they are shared by the clone and stay where they are. */
   readonly stashes: readonly Stash[]
 }
@@ -34,52 +38,81 @@ export interface CommitQuestion {
  * be deleted tomorrow (contract 5).
  */
 export async function commitsHere(git: WorktreeGit, question: CommitQuestion): Promise<CommitsHere> {
-  const head = await commit(git, 'HEAD')
+  const { jobBranch, baseSha } = question
   const branch = await currentBranch(git)
   const log = await readFile(join(git.place.adminDir, 'logs/HEAD'), 'latin1').catch(() => '')
   const visited = visitedNames(log)
-  const branches = new Set([question.jobBranch, ...(branch === null ? [] : [branch]), ...visited.names])
-  const candidates = new Set([...(head === null ? [] : [head]), ...loggedIds(log), ...question.mentioned])
-  for (const name of branches) {
-    const tip = await commit(git, `refs/heads/${name}`)
-    if (tip !== null) candidates.add(tip)
+  const branches = new Set([jobBranch, ...(branch === null ? [] : [branch]), ...visited.names])
+  const ids = [...new Set([...loggedIds(log), ...question.mentioned])].filter((id) => !/^0+$/.test(id))
+  const at = (ref: string) => `${ref}^{commit}`
+  const tips = [...branches].map((name) => at(`refs/heads/${name}`))
+  const objects = await resolve(git, ['HEAD^{tree}', at('HEAD'), at('refs/stash'), ...tips, ...ids])
+  const commit = (expression: string) => {
+    const object = objects.get(expression)
+    return object?.type === 'commit' ? object.id : null
   }
-  for (const id of await reflog(git, question.jobBranch)) candidates.add(id)
-  const commits = await existingCommits(git, [...candidates])
+  const jobTip = commit(at(`refs/heads/${jobBranch}`))
+  const logs = await reflogs(git, [
+    ...(commit(at('refs/stash')) === null ? [] : ['refs/stash']),
+    ...(jobTip === null ? [] : [`refs/heads/${jobBranch}`]),
+  ])
+  const known = [at('HEAD'), ...ids, ...tips].flatMap((expression) => commit(expression) ?? [])
+  const ofBranch = logs.filter(({ ref }) => ref !== 'refs/stash').map(({ id }) => id)
+  const commits = [...new Set([...known, ...ofBranch])]
   const elsewhere =
-    question.baseSha === null
-      ? ['--remotes', `--exclude=${question.jobBranch}`, '--branches']
-      : ['--remotes', question.baseSha]
-  const wasDetached = visited.detached || branch === null
+    baseSha === null ? ['--remotes', `--exclude=${jobBranch}`, '--branches'] : ['--remotes', baseSha]
   return {
-    head,
-    branch,
-    branchTip: await commit(git, `refs/heads/${question.jobBranch}`),
-    only: await notElsewhere(git, commits, elsewhere),
-    stashes: await stashesHere(git, {
-      since: Math.floor(Date.parse(question.createdAt) / 1000),
-      bases: candidates,
-      branches,
-      wasDetached,
-    }),
+    head: commit(at('HEAD')),
+    headTree: objects.get('HEAD^{tree}')?.id ?? null,
+    branch: branch === null ? null : readable(branch),
+    branchTip: jobTip,
+    only: await notElsewhere(
+      git,
+      commits.filter((id) => id !== baseSha),
+      elsewhere,
+    ),
+    mentioned: [...new Set(question.mentioned.flatMap((id) => commit(id) ?? []))],
+    stashes: stashesHere(
+      logs.filter(({ ref }) => ref === 'refs/stash'),
+      {
+        since: Math.floor(Date.parse(question.createdAt) / 1000),
+        bases: new Set([...commits, ...ids]),
+        branches,
+        wasDetached: visited.detached || branch === null,
+      },
+    ),
   }
 }
 
-async function commit(git: WorktreeGit, expression: string): Promise<string | null> {
-  const { code, stdout } = await git.run(
-    { expect: [0, 1, 128] },
-    'rev-parse',
-    '--verify',
-    '--quiet',
-    '--end-of-options',
-    `${expression}^{commit}`,
+/** What each expression names, if anything; all of them in one process. Expressions have no line ends in them. */
+async function resolve(
+  git: WorktreeGit,
+  expressions: readonly string[],
+): Promise<Map<string, { readonly id: string; readonly type: string }>> {
+  const input = toBytes(`${expressions.join('\n')}\n`)
+  const lines = await git.lines({ input }, 'cat-file', '--batch-check=%(objectname) %(objecttype)')
+  if (lines.length !== expressions.length)
+    throw new Error('git resolved another number of names than it was given')
+  return new Map(
+    lines.flatMap((line, index): [string, { id: string; type: string }][] => {
+      const match = /^([0-9a-f]{40,64}) (commit|tree|blob|tag)$/.exec(line)
+      const expression = expressions[index]
+      return match === null || expression === undefined
+        ? []
+        : [[expression, { id: match[1] ?? '', type: match[2] ?? '' }]]
+    }),
   )
-  return code === 0 ? stdout.toString().trim() : null
 }
 
+/** Read where git itself keeps it, as a ref's name (`.git/HEAD` of this worktree); git is asked about anything unusual. */
 async function currentBranch(git: WorktreeGit): Promise<string | null> {
+  const { adminDir, repository } = git.place
+  const isFile = !repository.config.some(({ key }) => key === 'extensions.refstorage')
+  const text = isFile ? await readFile(join(adminDir, 'HEAD'), 'latin1').catch(() => '') : ''
+  const plain = /^ref: refs\/heads\/([^ \n]+)\n$/.exec(text)?.[1]
+  if (plain !== undefined) return plain
   const { code, stdout } = await git.run({ expect: [0, 1, 128] }, 'symbolic-ref', '--quiet', 'HEAD')
-  const ref = stdout.toString().trim()
+  const ref = stdout.toString('latin1').trim()
   return code === 0 && ref.startsWith('refs/heads/') ? ref.slice('refs/heads/'.length) : null
 }
 
@@ -92,7 +125,7 @@ function loggedIds(log: string): string[] {
 }
 
 function visitedNames(log: string): { names: Set<string>; detached: boolean } {
-  const moves = [...log.matchAll(/\tcheckout: moving from (\S+) to (\S+)/g)].flatMap((match) => [
+  const moves = [...log.matchAll(/\tcheckout: moving from ([^ \n]+) to ([^ \n]+)/g)].flatMap((match) => [
     match[1] ?? '',
     match[2] ?? '',
   ])
@@ -100,33 +133,37 @@ function visitedNames(log: string): { names: Set<string>; detached: boolean } {
   return { names: new Set(moves.filter((name) => !isId(name))), detached: moves.some(isId) }
 }
 
-async function reflog(git: WorktreeGit, branch: string): Promise<string[]> {
-  const { code, stdout } = await git.run(
-    { expect: [0, 128] },
-    'reflog',
-    'show',
-    '--format=%H',
-    `refs/heads/${branch}`,
-    '--',
-  )
-  return code === 0
-    ? stdout
-        .toString()
-        .split('\n')
-        .filter((id) => id !== '')
-    : []
+interface Logged {
+  readonly ref: string
+  readonly id: string
+  /** The first parent: of a stash, the commit it was made on. */
+  readonly base: string
+  /** Seconds. */
+  readonly time: number
+  readonly message: string
 }
 
-/** Of these ids the ones that are commits this clone has. */
-export async function existingCommits(git: WorktreeGit, ids: readonly string[]): Promise<string[]> {
-  const wanted = ids.filter((id) => !/^0+$/.test(id))
-  if (wanted.length === 0) return []
-  const lines = await git.lines(
-    { input: `${wanted.join('\n')}\n` },
-    'cat-file',
-    '--batch-check=%(objectname) %(objecttype)',
+/** The reflogs of refs that exist, in one process; if that fails one by one, so that a broken one hides no other. */
+async function reflogs(git: WorktreeGit, refs: readonly string[]): Promise<Logged[]> {
+  if (refs.length === 0) return []
+  const { code, stdout } = await git.run(
+    { expect: [0, 1, 128] },
+    'log',
+    '--walk-reflogs',
+    '-z',
+    '--format=%gD%x09%H %P%x09%ct%x09%gs',
+    ...refs,
+    '--',
   )
-  return lines.flatMap((line) => (line.endsWith(' commit') ? [line.slice(0, -' commit'.length)] : []))
+  if (code !== 0) {
+    if (refs.length === 1) return []
+    return (await Promise.all(refs.map((ref) => reflogs(git, [ref])))).flat()
+  }
+  return fields(stdout).map((line) => {
+    const [selector = '', ids = '', time = '', message = ''] = line.split('\t')
+    const [id = '', base = ''] = ids.split(' ')
+    return { ref: selector.replace(/@\{.*$/s, ''), id, base, time: Number(time), message }
+  })
 }
 
 async function notElsewhere(
@@ -163,25 +200,11 @@ interface StashQuestion {
  * Made here: not older than the worktree, on a commit that HEAD was at here, and on a branch HEAD was on here.
  * Two detached worktrees on one commit cannot be told apart; then both save it.
  */
-async function stashesHere(git: WorktreeGit, question: StashQuestion): Promise<Stash[]> {
-  const { code, stdout } = await git.run(
-    { expect: [0, 1, 128] },
-    'stash',
-    'list',
-    '-z',
-    '--format=%H %P%x09%ct%x09%gs',
-  )
-  if (code !== 0) return []
-  return stdout
-    .toString('latin1')
-    .split('\0')
-    .flatMap((line) => {
-      const [ids = '', time = '', message = ''] = line.split('\t')
-      const [id = '', base = ''] = ids.split(' ')
-      if (id === '' || Number(time) < question.since || !question.bases.has(base)) return []
-      const on = /^(?:WIP on|On) (\(no branch\)|[^:]+):/.exec(message)?.[1]
-      const here =
-        on === undefined || (on === '(no branch)' ? question.wasDetached : question.branches.has(on))
-      return here ? [{ id, message }] : []
-    })
+function stashesHere(stashes: readonly Logged[], question: StashQuestion): Stash[] {
+  return stashes.flatMap(({ id, base, time, message }) => {
+    if (time < question.since || !question.bases.has(base)) return []
+    const on = /^(?:WIP on|On) (\(no branch\)|[^:]+):/.exec(message)?.[1]
+    const here = on === undefined || (on === '(no branch)' ? question.wasDetached : question.branches.has(on))
+    return here ? [{ id, message }] : []
+  })
 }

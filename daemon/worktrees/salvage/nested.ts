@@ -119,7 +119,9 @@ async function holdsWork(git: Git, directory: string, signal: AbortSignal): Prom
 /** A repository in a repository in the worktree: not worth telling apart. */
 async function holdsRepositories(git: Git, call: GitCall): Promise<boolean> {
   const { stdout } = await git.run(call, 'ls-files', '--stage', '-z')
-  const links = fields(stdout, (byte) => byte === 0x31).filter((line) => line.startsWith('160000 '))
+  const links = fields(stdout, (bytes, start) => bytes[start] === 0x31).filter((line) =>
+    line.startsWith('160000 '),
+  )
   const found = await Promise.all(
     links.map((line) => gitDirOf(below(call.dir, line.slice(line.indexOf('\t') + 1)).toString())),
   )

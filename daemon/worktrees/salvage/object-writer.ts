@@ -126,8 +126,8 @@ export class ObjectWriter {
   }
 
   async tree(entries: readonly TreeEntry[]): Promise<string> {
+    // An index that is not there is an empty one.
     const index = this.temporary()
-    await this.#git.run({ index }, 'read-tree', '--empty')
     await this.change(index, [], entries)
     return this.treeOf(index)
   }

@@ -20,12 +20,9 @@ export interface PinnedSave {
 export function pin(engine: Engine, git: WorktreeGit, jobId: string, save: PinnedSave): Promise<string> {
   const { commonDir, zeroId } = git.place.repository
   return engine.lock.run(commonDir, engine.stopping, async () => {
-    const numbers = await savedNumbers(git, jobId)
-    const newest = numbers.at(-1)
-    if (newest !== undefined && (await holdsSame(git, salvageRef(jobId, newest), save))) {
-      return salvageRef(jobId, newest)
-    }
-    const ref = salvageRef(jobId, (newest ?? 0) + 1)
+    const newest = await newestSave(git, jobId)
+    if (newest !== null && (await holdsSame(git, newest, save))) return salvageRef(jobId, newest.n)
+    const ref = salvageRef(jobId, (newest?.n ?? 0) + 1)
     await git.run({}, 'update-ref', '-m', 'salvage', ref, save.work, zeroId)
     try {
       await verify(git, save)
@@ -37,25 +34,36 @@ export function pin(engine: Engine, git: WorktreeGit, jobId: string, save: Pinne
   })
 }
 
-/** Numbers of the saves of a job, ascending. */
-async function savedNumbers(git: WorktreeGit, jobId: string): Promise<number[]> {
-  const prefix = `${SALVAGE_PREFIX}${jobId}/`
-  const refs = await git.lines({}, 'for-each-ref', '--format=%(refname)', prefix)
-  return refs
-    .map((ref) => Number(ref.slice(prefix.length)))
-    .filter((n) => Number.isSafeInteger(n))
-    .sort((a, b) => a - b)
+interface Earlier {
+  readonly n: number
+  readonly tree: string
+  readonly parents: readonly string[]
 }
 
-async function holdsSame(git: WorktreeGit, ref: string, save: PinnedSave): Promise<boolean> {
-  const [, ...parents] = (await git.text({}, 'rev-list', '--parents', '--max-count=1', ref)).split(' ')
-  const [index, state] = parents.slice(-2)
-  if (index === undefined || state === undefined) return false
-  const trees = await git.lines({}, 'rev-parse', `${ref}^{tree}`, `${index}^{tree}`, `${state}^{tree}`)
-  const [, ...stateParents] = (await git.text({}, 'rev-list', '--parents', '--max-count=1', state)).split(' ')
-  const kept = new Set([...parents.slice(0, -2), ...stateParents])
+/** The save of a job with the highest number. */
+async function newestSave(git: WorktreeGit, jobId: string): Promise<Earlier | null> {
+  const prefix = `${SALVAGE_PREFIX}${jobId}/`
+  const lines = await git.lines({}, 'for-each-ref', '--format=%(refname) %(tree) %(parent)', prefix)
+  const saves = lines
+    .map((line) => {
+      const [ref = '', tree = '', ...parents] = line.trimEnd().split(' ')
+      return { n: Number(ref.slice(prefix.length)), tree, parents }
+    })
+    .filter(({ n }) => Number.isSafeInteger(n))
+  return saves.sort((a, b) => a.n - b.n).at(-1) ?? null
+}
+
+async function holdsSame(git: WorktreeGit, earlier: Earlier, save: PinnedSave): Promise<boolean> {
+  const [index, state] = earlier.parents.slice(-2)
+  if (index === undefined || state === undefined || earlier.tree !== save.trees[0]) return false
+  const args = ['--no-walk=unsorted', '--format=%T %P', index, state]
+  const [, indexLine = '', , stateLine = ''] = await git.lines({}, 'rev-list', ...args)
+  const [indexTree] = indexLine.split(' ')
+  const [stateTree, ...stateParents] = stateLine.trimEnd().split(' ')
+  const kept = new Set([...earlier.parents.slice(0, -2), ...stateParents])
   return (
-    trees.join() === save.trees.join() &&
+    indexTree === save.trees[1] &&
+    stateTree === save.trees[2] &&
     kept.size === new Set(save.parents).size &&
     save.parents.every((parent) => kept.has(parent))
   )

@@ -75,7 +75,9 @@ async function leftOut(
   present: ReadonlySet<BytePath>,
 ): Promise<Set<BytePath>> {
   const { stdout } = await git.run({ index }, 'ls-files', '-v', '-z')
-  const skipped = fields(stdout, (byte) => byte === 0x53 || byte === 0x73).map((line) => line.slice(2))
+  const skipped = fields(stdout, (bytes, start) => bytes[start] === 0x53 || bytes[start] === 0x73).map(
+    (line) => line.slice(2),
+  )
   return new Set(skipped.filter((path) => !present.has(path)))
 }
 

@@ -4,14 +4,14 @@ import { freeBytes } from '../disk.ts'
 import type { Engine } from '../engine.ts'
 import { GitError } from '../git/git-error.ts'
 import { findAdminDir } from '../git/registration.ts'
-import { openRepository } from '../git/repository.ts'
+import type { Repository } from '../git/repository.ts'
 import { lstatOrNull } from '../lstat-or-null.ts'
 import { type CommitsHere, commitsHere } from './commits.ts'
 import { type Ignored, ignoredFiles } from './ignored.ts'
 import { bundleSource, type NestedWork, nestedWork } from './nested.ts'
 import { ObjectWriter } from './object-writer.ts'
 import { isInterrupted, mentionedIds, type StateFile, stateFiles } from './state-files.ts'
-import { type Survey, survey } from './survey.ts'
+import { adminStamp, type Survey, survey } from './survey.ts'
 import { WorktreeGit } from './worktree-git.ts'
 import { writeSave } from './write-save.ts'
 
@@ -36,8 +36,8 @@ export interface Saved {
   readonly ignored: Ignored | null
   /** Set: the worktree holds something that could not be saved, so all of it must stay. */
   readonly keptBecause: string | null
-  /** What the worktree was like; when it is the same after a rename, nothing was written meanwhile. */
-  readonly fingerprint: string
+  /** Whether the worktree is as it was looked at, its files being at `path` now: then nothing was written meanwhile. */
+  readonly isStillSo: (path: string) => Promise<boolean>
 }
 
 const ATTEMPTS = 3
@@ -45,10 +45,10 @@ const ATTEMPTS = 3
 const SPARE_ROOM = 16 * 2 ** 20
 
 /** Saves everything in a worktree that is not elsewhere, changing nothing in it. Never throws for a reason to keep it. */
-export async function save(engine: Engine, subject: SaveSubject): Promise<Saved> {
+export async function save(engine: Engine, repository: Repository, subject: SaveSubject): Promise<Saved> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await attemptSave(engine, subject)
+      return await attemptSave(engine, repository, subject)
     } catch (error) {
       if (engine.stopping.aborted) throw error
       const full = codeOf(error) === 'ENOSPC' || (error instanceof GitError && error.isDiskFull)
@@ -60,35 +60,29 @@ export async function save(engine: Engine, subject: SaveSubject): Promise<Saved>
   }
 }
 
-/** What a worktree is like now, its files being at `path`; null when the clone does not know it. */
-export async function fingerprintAt(
-  engine: Engine,
-  subject: SaveSubject,
-  path: string,
-): Promise<string | null> {
-  const git = await openWorktree(engine, subject, path)
-  return git === null ? null : (await survey(git, subject.baseSha, subject.prepared)).fingerprint
-}
-
-async function openWorktree(engine: Engine, subject: SaveSubject, path: string): Promise<WorktreeGit | null> {
-  const repository = await openRepository(engine.git, subject.repoRoot, engine.stopping)
+async function attemptSave(engine: Engine, repository: Repository, subject: SaveSubject): Promise<Saved> {
   const adminDir = await findAdminDir(repository.commonDir, subject.path)
-  if (adminDir === null) return null
-  const isThere = (await lstatOrNull(path))?.isDirectory() === true
-  return new WorktreeGit(engine.git, { repository, adminDir, path: isThere ? path : null }, engine.stopping)
-}
+  if (adminDir === null) return kept('the clone does not know it as a worktree any more')
+  const at = async (path: string) => {
+    const isThere = (await lstatOrNull(path))?.isDirectory() === true
+    return new WorktreeGit(engine.git, { repository, adminDir, path: isThere ? path : null }, engine.stopping)
+  }
+  const git = await at(subject.path)
 
-async function attemptSave(engine: Engine, subject: SaveSubject): Promise<Saved> {
-  const git = await openWorktree(engine, subject, subject.path)
-  if (git === null) return kept('the clone does not know it as a worktree any more')
-  const { adminDir } = git.place
-
-  const found = await survey(git, subject.baseSha, subject.prepared)
+  // First, so that whatever changes from here on shows when it is looked at again.
+  const stamp = await adminStamp(git)
   const state = await stateFiles(adminDir)
-  const mentioned = mentionedIds(state)
-  const commits = await commitsHere(git, { ...subject, jobBranch: subject.branch, mentioned })
+  const commits = await commitsHere(git, {
+    ...subject,
+    jobBranch: subject.branch,
+    mentioned: mentionedIds(state),
+  })
+  const found = await survey(git, subject, { head: commits.head, stamp })
   const nested = await nestedWork(engine.git, git, found, engine.stopping)
-  const base = { branchTip: commits.branchTip, fingerprint: found.fingerprint }
+  const base = {
+    branchTip: commits.branchTip,
+    isStillSo: async (path: string) => found.isStillSo(await at(path)),
+  }
   if (nested.keptBecause !== null) return { ...kept(nested.keptBecause), ...base }
   if (await isClean(git, found, state, commits, nested)) {
     const ignored = await ignoredFiles(git, engine.childEnv, engine.stopping)
@@ -98,7 +92,7 @@ async function attemptSave(engine: Engine, subject: SaveSubject): Promise<Saved>
   if (refusal !== null) return { ...kept(refusal), ...base }
   const writer = await ObjectWriter.open(git)
   try {
-    const ref = await writeSave(engine, { subject, git, writer, found, state, mentioned, commits, nested })
+    const ref = await writeSave(engine, { subject, git, writer, found, state, commits, nested })
     const ignored = await ignoredFiles(git, engine.childEnv, engine.stopping)
     return { ...base, ref, ignored, keptBecause: null }
   } finally {
@@ -130,7 +124,7 @@ async function isClean(
 }
 
 function kept(reason: string): Saved {
-  return { ref: null, branchTip: null, ignored: null, keptBecause: reason, fingerprint: '' }
+  return { ref: null, branchTip: null, ignored: null, keptBecause: reason, isStillSo: async () => false }
 }
 
 /** Over the limit, or more than the disk has room for: better kept where it is than half saved. */

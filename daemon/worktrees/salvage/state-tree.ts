@@ -4,7 +4,6 @@ import type { BytePath } from './bytes.ts'
 import type { Manifest } from './manifest.ts'
 import type { ObjectWriter, TreeEntry } from './object-writer.ts'
 import { packBundles } from './pack-bundles.ts'
-import { storeEntries } from './store-entries.ts'
 import type { WorktreeGit } from './worktree-git.ts'
 import type { Writing } from './write-save.ts'
 
@@ -12,14 +11,9 @@ import type { Writing } from './write-save.ts'
 export async function writeState(
   engine: Engine,
   writing: Writing,
-  stored: readonly TreeEntry[],
+  entries: { readonly stored: readonly TreeEntry[]; readonly exact: readonly TreeEntry[] },
 ): Promise<string> {
   const { subject, git, writer, found, state, commits, nested } = writing
-  const unchanged = found.entries.filter((entry) => entry.unchangedFrom !== null)
-  const from = new Map(unchanged.map((entry) => [entry.path, entry.unchangedFrom]))
-  const exact = (await storeEntries(git, writer, unchanged)).filter(
-    (entry) => entry.id !== from.get(entry.path),
-  )
   const bundles = await packBundles(engine, git, writer, nested)
   const manifest: Manifest = {
     version: 1,
@@ -32,7 +26,7 @@ export async function writeState(
     adminDir: git.place.adminDir,
     commits: [...commits.only],
     stashes: [...commits.stashes],
-    raw: stored.map(({ path }) => path),
+    raw: entries.stored.map(({ path }) => path),
     skippedButThere: [...found.skippedButThere],
     special: found.entries.filter((entry) => entry.kind === 'special').map(({ path }) => path),
     bundles: bundles.map(({ kind, path, name }) => ({ kind, path, name })),
@@ -50,7 +44,7 @@ export async function writeState(
     file(indexId, 'index'),
     ...state.map(({ path }, at) => file(stateIds[at] ?? '', `gitdir/${path}`)),
     ...found.unmerged.map(({ mode, id, stage, path }) => ({ mode, id, path: `stage${stage}/${path}` })),
-    ...exact.map(({ mode, id, path }) => ({ mode, id, path: `exact/${path}` })),
+    ...entries.exact.map(({ mode, id, path }) => ({ mode, id, path: `exact/${path}` })),
     ...bundles.map(({ id, name }) => file(id, name)),
   ])
 }

@@ -2,6 +2,7 @@ import type { BigIntStats } from 'node:fs'
 import { lstat } from 'node:fs/promises'
 import { codeOf } from '../../errors.ts'
 import { type BytePath, below, fields } from './bytes.ts'
+import { type IndexEntry, listIndex, listUntracked } from './index-listing.ts'
 import type { WorktreeGit } from './worktree-git.ts'
 
 export interface DiskEntry {
@@ -23,18 +24,27 @@ export interface Survey {
   readonly nested: readonly BytePath[]
   /** Submodules of the index: path and recorded commit. */
   readonly gitlinks: ReadonlyMap<BytePath, string>
-  readonly unmerged: readonly UnmergedEntry[]
+  readonly unmerged: readonly IndexEntry[]
   /** Skip-worktree paths that are on disk all the same. */
   readonly skippedButThere: readonly BytePath[]
-  /** Changes whenever a file, the index or HEAD changes. */
-  readonly fingerprint: string
+  /** True while no file, nothing of the index and not HEAD has changed, the files being at `path` now. */
+  readonly isStillSo: (git: WorktreeGit) => Promise<boolean>
 }
 
-export interface UnmergedEntry {
-  readonly mode: string
-  readonly id: string
-  readonly stage: number
-  readonly path: BytePath
+/** Which paths to look at, and what is known of them from the index. */
+interface Index {
+  /** Path to the blob it is unchanged from, null for a change. */
+  readonly paths: ReadonlyMap<BytePath, string | null>
+  readonly gitlinks: ReadonlyMap<BytePath, string>
+  readonly skipped: ReadonlySet<BytePath>
+}
+
+interface OnDisk {
+  readonly entries: DiskEntry[]
+  readonly nested: BytePath[]
+  readonly skippedButThere: BytePath[]
+  /** Changes whenever one of the files does, or there are others. */
+  readonly print: string
 }
 
 /**
@@ -43,52 +53,80 @@ export interface UnmergedEntry {
  * only by the index file's own time.
  * `prepared`: untracked files that are no work while their stat data are these.
  * `baseSha`: what is the same in index and base came from the checkout and comes back the same way.
+ * `head`: the commit HEAD is at, null when there is none; it was asked after `adminStamp` was.
  */
 export async function survey(
   git: WorktreeGit,
-  baseSha: string | null,
-  prepared: Readonly<Record<string, string>> = {},
+  subject: {
+    readonly baseSha: string | null
+    readonly prepared?: Readonly<Record<string, string>> | undefined
+  },
+  before: { readonly head: string | null; readonly stamp: string },
 ): Promise<Survey> {
-  /** Path to the blob it is unchanged from, null for a change. */
-  const changed = new Map<BytePath, string | null>()
-  const gitlinks = await submodules(git)
-  if (git.place.path !== null) {
-    for (const { path, id } of await touched(git, baseSha)) if (!gitlinks.has(path)) changed.set(path, id)
-    for (const path of await statChanged(git)) if (!gitlinks.has(path)) changed.set(path, null)
+  const { baseSha, prepared = {} } = subject
+  const hasFiles = git.place.path !== null
+  const listing = await listIndex(git, hasFiles && baseSha === null)
+  const { gitlinks, unmerged, hidden } = listing
+  const paths = new Map<BytePath, string | null>()
+  if (hasFiles) {
+    const touched = baseSha === null ? listing.all : await unlikeBase(git, baseSha)
+    for (const { path, id } of touched) if (!gitlinks.has(path)) paths.set(path, id)
   }
-  const unmerged = await unmergedEntries(git)
-  for (const { path } of unmerged) changed.set(path, null)
-  const skippedButThere: BytePath[] = []
-  const nested: BytePath[] = []
-  const entries: DiskEntry[] = []
-  const prints: string[] = []
-  const root = git.place.path
-  if (root !== null) {
-    const hidden = await hiddenPaths(git)
-    for (const { path } of hidden) if (!gitlinks.has(path)) changed.set(path, null)
-    for (const path of await untracked(git)) {
-      if (path.endsWith('/')) nested.push(path.slice(0, -1))
-      else changed.set(path, null)
-    }
-    const skipped = new Set(hidden.filter((entry) => entry.skipped).map((entry) => entry.path))
-    for (const batch of batches([...changed], 64)) {
-      const looked = await Promise.all(batch.map(([path, id]) => look(root, path, id)))
-      for (const { entry, print } of looked) {
-        if (prepared[entry.path] === print) continue
-        // A sparse checkout leaves files out on purpose.
-        if (skipped.has(entry.path) && entry.kind === 'missing') continue
-        if (skipped.has(entry.path)) skippedButThere.push(entry.path)
-        entries.push(entry)
-        prints.push(`${entry.path} ${print}`)
-      }
-    }
+  for (const { path } of unmerged) paths.set(path, null)
+  if (hasFiles) for (const { path } of hidden) if (!gitlinks.has(path)) paths.set(path, null)
+  const skipped = new Set(hidden.filter((entry) => entry.skipped).map((entry) => entry.path))
+  const index: Index = { paths, gitlinks, skipped }
+  const { print, ...found } = await onDisk(git, index, listing.untracked, prepared)
+
+  const isStillSo = async (now: WorktreeGit): Promise<boolean> => {
+    // Index, HEAD and its log are files that are replaced whole; while they are the same, so is what git read in them.
+    if ((await adminStamp(now)) !== before.stamp) return false
+    const head = await now.text({ expect: [0, 1, 128] }, 'rev-parse', '--verify', '--quiet', 'HEAD^{commit}')
+    if (head !== (before.head ?? '')) return false
+    const untracked = now.place.path === null ? [] : await listUntracked(now)
+    return (await onDisk(now, index, untracked, prepared)).print === print
   }
-  const head = await git.text({ expect: [0, 1, 128] }, 'rev-parse', '--verify', '--quiet', 'HEAD')
-  const admin = await Promise.all(
-    ['index', 'HEAD', 'logs/HEAD'].map((name) => stamp(Buffer.from(`${git.place.adminDir}/${name}`))),
+  return { ...found, gitlinks, unmerged, isStillSo }
+}
+
+/** Changes whenever the index, HEAD or its log does. */
+export async function adminStamp(git: WorktreeGit): Promise<string> {
+  const names = ['index', 'HEAD', 'logs/HEAD']
+  const prints = await Promise.all(
+    names.map(async (name) => printOf(await statOf(Buffer.from(`${git.place.adminDir}/${name}`)))),
   )
-  const fingerprint = [head, ...admin, ...prints.sort(), ...[...nested].sort()].join('\n')
-  return { entries, nested, gitlinks, unmerged, skippedButThere, fingerprint }
+  return prints.join('\n')
+}
+
+/** Looks at the paths the index names, at those whose stat data differ from it, and at what is untracked. */
+async function onDisk(
+  git: WorktreeGit,
+  index: Index,
+  untracked: readonly BytePath[],
+  prepared: Readonly<Record<string, string>>,
+): Promise<OnDisk> {
+  const found: OnDisk = { entries: [], nested: [], skippedButThere: [], print: '' }
+  const root = git.place.path
+  if (root === null) return found
+  const changed = new Map(index.paths)
+  for (const path of await statChanged(git)) if (!index.gitlinks.has(path)) changed.set(path, null)
+  for (const path of untracked) {
+    if (path.endsWith('/')) found.nested.push(path.slice(0, -1))
+    else changed.set(path, null)
+  }
+  const prints: string[] = []
+  for (const batch of batches([...changed], 64)) {
+    const looked = await Promise.all(batch.map(([path, id]) => look(root, path, id)))
+    for (const { entry, print } of looked) {
+      if (prepared[entry.path] === print) continue
+      // A sparse checkout leaves files out on purpose.
+      if (index.skipped.has(entry.path) && entry.kind === 'missing') continue
+      if (index.skipped.has(entry.path)) found.skippedButThere.push(entry.path)
+      found.entries.push(entry)
+      prints.push(`${entry.path} ${print}`)
+    }
+  }
+  return { ...found, print: [...prints.sort(), ...[...found.nested].sort()].join('\n') }
 }
 
 async function look(
@@ -124,10 +162,6 @@ async function statOf(path: Buffer): Promise<BigIntStats | null> {
   }
 }
 
-async function stamp(path: Buffer): Promise<string> {
-  return printOf(await statOf(path))
-}
-
 /** Changes whenever a file is written, replaced or made another kind of file. */
 export function printOf(stats: BigIntStats | null): string {
   return stats === null ? '-' : `${stats.ino} ${stats.mode} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}`
@@ -140,8 +174,7 @@ async function statChanged(git: WorktreeGit): Promise<BytePath[]> {
 }
 
 /** Tracked files that are not as in the base: git may have normalised line ends when they were added. */
-async function touched(git: WorktreeGit, baseSha: string | null): Promise<{ path: BytePath; id: string }[]> {
-  if (baseSha === null) return fields((await git.run({}, 'ls-files', '--stage', '-z')).stdout).map(parseStage)
+async function unlikeBase(git: WorktreeGit, baseSha: string): Promise<{ path: BytePath; id: string }[]> {
   const args = ['--cached', '--raw', '-z', '--no-abbrev', '--no-renames', '--ignore-submodules=all', baseSha]
   const raw = fields((await git.run({}, 'diff-index', ...args)).stdout)
   const found: { path: BytePath; id: string }[] = []
@@ -151,43 +184,6 @@ async function touched(git: WorktreeGit, baseSha: string | null): Promise<{ path
     if (status !== 'D') found.push({ path: raw[index + 1] ?? '', id })
   }
   return found
-}
-
-async function untracked(git: WorktreeGit): Promise<BytePath[]> {
-  return fields((await git.run({}, 'ls-files', '--others', '--exclude-standard', '-z')).stdout)
-}
-
-/** Paths that git was told not to look at: assume-unchanged (a lower-case tag), skip-worktree (S). */
-async function hiddenPaths(git: WorktreeGit): Promise<{ path: BytePath; skipped: boolean }[]> {
-  const isLower = (byte: number) => byte >= 0x61 && byte <= 0x7a
-  const { stdout } = await git.run({}, 'ls-files', '-v', '-z')
-  return fields(stdout, (byte) => isLower(byte) || byte === 0x53).map((line) => ({
-    path: line.slice(2),
-    skipped: line.startsWith('S') || line.startsWith('s'),
-  }))
-}
-
-async function submodules(git: WorktreeGit): Promise<Map<BytePath, string>> {
-  const { stdout } = await git.run({}, 'ls-files', '--stage', '-z')
-  return new Map(
-    fields(stdout, (byte) => byte === 0x31)
-      .filter((line) => line.startsWith('160000 '))
-      .map((line): [BytePath, string] => {
-        const entry = parseStage(line)
-        return [entry.path, entry.id]
-      }),
-  )
-}
-
-async function unmergedEntries(git: WorktreeGit): Promise<UnmergedEntry[]> {
-  return fields((await git.run({}, 'ls-files', '--unmerged', '-z')).stdout).map(parseStage)
-}
-
-/** `<mode> <id> <stage>\t<path>` */
-function parseStage(line: string): UnmergedEntry {
-  const tab = line.indexOf('\t')
-  const [mode = '', id = '', stage = ''] = line.slice(0, tab).split(' ')
-  return { mode, id, stage: Number(stage), path: line.slice(tab + 1) }
 }
 
 function* batches<T>(items: readonly T[], size: number): Generator<readonly T[]> {

@@ -9,14 +9,13 @@ import { parseMarker } from '../marker.ts'
  * job's turn, so none of that job runs.
  */
 export function takeBackRestores(engine: Engine, repository: Repository, jobId: string): Promise<void> {
-  const call = onClone(repository, engine.stopping)
   return engine.lock.run(repository.commonDir, engine.stopping, async () => {
     for (const { path, branch, head } of await unfinished(engine, repository, jobId)) {
       await engine.disk.deleteTree(path, engine.stopping)
       await unregister(repository, path)
       // An unborn branch has no commit, and git lists zeros for it.
       if (branch !== null && head !== null && head !== repository.zeroId) {
-        await deleteBranch(engine.git, call, branch, head)
+        await deleteBranch(engine.git, repository, branch, head, engine.stopping)
       }
     }
   })

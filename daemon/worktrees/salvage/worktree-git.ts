@@ -133,6 +133,7 @@ export class WorktreeGit {
     }
     return {
       dir: path ?? adminDir,
+      sshCommand: this.place.repository.sshCommand,
       signal: this.#signal,
       env,
       deadlineMs: DEADLINE_MS,

@@ -1,5 +1,5 @@
 import type { Engine } from '../engine.ts'
-import { type CommitsHere, existingCommits } from './commits.ts'
+import type { CommitsHere } from './commits.ts'
 import { saveMessage } from './manifest.ts'
 import type { NestedWork } from './nested.ts'
 import type { ObjectWriter, TreeEntry } from './object-writer.ts'
@@ -18,7 +18,6 @@ export interface Writing {
   readonly writer: ObjectWriter
   readonly found: Survey
   readonly state: readonly StateFile[]
-  readonly mentioned: readonly string[]
   readonly commits: CommitsHere
   readonly nested: NestedWork
 }
@@ -30,7 +29,11 @@ export interface Writing {
 export async function writeSave(engine: Engine, writing: Writing): Promise<string | null> {
   const { subject, git, writer, found, state, commits, nested } = writing
   const changes = found.entries.filter((entry) => entry.unchangedFrom === null)
-  const stored = await storeEntries(git, writer, changes)
+  const unchangedFrom = new Map(found.entries.map((entry) => [entry.path, entry.unchangedFrom]))
+  const all = await storeEntries(git, writer, found.entries)
+  const stored = all.filter(({ path }) => unchangedFrom.get(path) === null)
+  // What git calls unchanged, but is not byte for byte what the index has.
+  const exact = all.filter(({ path, id }) => (unchangedFrom.get(path) ?? id) !== id)
   const index = await writer.indexCopy()
   const indexTree = await indexTreeOf(writer, index, found)
   const gone = changes
@@ -41,7 +44,7 @@ export async function writeSave(engine: Engine, writing: Writing): Promise<strin
   const workTree = await writer.treeOf(index)
 
   const { head } = commits
-  const headTree = head === null ? await writer.tree([]) : await git.text({}, 'rev-parse', `${head}^{tree}`)
+  const headTree = commits.headTree ?? (await writer.tree([]))
   const isNeeded =
     workTree !== headTree ||
     indexTree !== headTree ||
@@ -49,12 +52,11 @@ export async function writeSave(engine: Engine, writing: Writing): Promise<strin
     isInterrupted(state)
   if (!isNeeded) return null
 
-  const stateTree = await writeState(engine, writing, stored)
+  const stateTree = await writeState(engine, writing, { stored, exact })
   const onHead = head === null ? [] : [head]
-  const mentionedCommits = await existingCommits(git, writing.mentioned)
   const others = [
     ...commits.only.filter((id) => id !== head),
-    ...mentionedCommits,
+    ...commits.mentioned,
     ...commits.stashes.map(({ id }) => id),
   ]
   const job = subject.jobId

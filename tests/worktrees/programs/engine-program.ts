@@ -1,6 +1,7 @@
 import fs from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { silentLogger } from '../../../daemon/logger.ts'
+import type { Judge } from '../../../daemon/worktrees/reconcile.ts'
 import { Worktrees } from '../../../daemon/worktrees/worktrees.ts'
 
 /**
@@ -18,6 +19,8 @@ interface Order {
   readonly remove: readonly string[]
   readonly restore: readonly string[]
   readonly spares: boolean
+  /** Every job has ended. */
+  readonly reconcile: boolean
   readonly waits: boolean
   /** Dies just before the nth change of a file or directory; 0: lives. */
   readonly dieAtFileStep: number
@@ -36,6 +39,9 @@ for (const name of ['rename', 'writeFile', 'mkdir', 'mkdtemp', 'rm', 'rmdir', 'o
 }
 syncBuiltinESMExports()
 
+const judge: Judge = async (jobIds) =>
+  new Map(jobIds.map((jobId) => [jobId, { action: 'remove', branch: 'delete', reason: 'ended' }]))
+
 const engine = new Worktrees({
   parentDir: order.parentDir,
   stateDir: order.stateDir,
@@ -52,6 +58,7 @@ const results = await Promise.all([
   ...order.create.map((jobId) => engine.create({ jobId, repoRoot: order.repoRoot })),
   ...order.remove.map((jobId) => engine.remove({ jobId, branch: 'delete' })),
   ...order.restore.map((jobId) => engine.restore({ jobId })),
+  ...(order.reconcile ? [engine.reconcile(judge, [order.repoRoot])] : []),
 ])
 for (const result of results) console.log(JSON.stringify(result))
 await engine.stop()

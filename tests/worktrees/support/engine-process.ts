@@ -12,6 +12,7 @@ export interface EngineOrder {
   readonly instanceId?: string
   readonly path?: string
   readonly spares?: boolean
+  readonly reconcile?: boolean
   readonly waits?: boolean
   readonly dieAtFileStep?: number
 }
@@ -32,6 +33,7 @@ export function engineProcess(program: CompiledProgram, space: Workspace, order:
     remove: [],
     restore: [],
     spares: false,
+    reconcile: false,
     waits: false,
     dieAtFileStep: 0,
     ...order,

@@ -10,6 +10,8 @@ const exec = promisify(execFile)
 export interface State {
   readonly name: string
   make(space: Workspace, path: string): Promise<void>
+  /** Its work is saved once before, and goes on in this way. */
+  again?(space: Workspace, path: string): Promise<void>
   /** False: nothing in it is only here. */
   readonly saves: boolean
   /** Left out of the comparison of files. */
@@ -293,6 +295,19 @@ export const STATES: readonly State[] = [
     name: 'files renamed by the agent, case changed',
     saves: true,
     make: (_space, path) => rename(join(path, 'src/a.txt'), join(path, 'src/A.txt')),
+  },
+  {
+    name: 'saved twice, the second time with less',
+    saves: true,
+    make: async (space, path) => {
+      await work(space, path)
+      await writeFile(join(path, 'untracked.txt'), 'first')
+      await writeFile(join(path, 'gone-again.txt'), 'first')
+    },
+    again: async (_space, path) => {
+      await writeFile(join(path, 'untracked.txt'), 'second')
+      await unlink(join(path, 'gone-again.txt'))
+    },
   },
 ]
 
