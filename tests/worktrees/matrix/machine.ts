@@ -11,6 +11,7 @@ import { attach } from '../../../daemon/jobs/attach.ts'
 import { claimNext } from '../../../daemon/jobs/claim.ts'
 import { ClaimBook } from '../../../daemon/jobs/claim-book.ts'
 import { type ClaimRecord, parseClaimRecord } from '../../../daemon/jobs/claim-record.ts'
+import { parseSupersededReport, SupersededReports } from '../../../daemon/jobs/superseded-reports.ts'
 import { silentLogger } from '../../../daemon/logger.ts'
 import { SessionRegistry } from '../../../daemon/sessions/registry.ts'
 import { RecordStore } from '../../../daemon/state/record-store.ts'
@@ -183,6 +184,9 @@ export class Machine {
         lost: () => undefined,
       },
       book: this.#book,
+      superseded: new SupersededReports(
+        new RecordStore(join(this.space.state, 'superseded'), parseSupersededReport),
+      ),
       sessions: this.#sessions,
       worktrees: this.#engine,
       git: new Git({ env: this.space.env }),
