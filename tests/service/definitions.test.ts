@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { NODE_FLAGS } from '../../daemon/cli/detached.ts'
 import { LaunchdService } from '../../daemon/cli/service/launchd.ts'
 import { renderPlist, renderSystemUnit, renderUserUnit } from '../../daemon/cli/service/render.ts'
 import { launchdLabel, unitName } from '../../daemon/cli/service/service-name.ts'
@@ -109,7 +110,7 @@ describe.skipIf(analyze === 'missing')('systemd', () => {
     expect(text).not.toMatch(/@[A-Z_]+@(?<!@NAMES@)/)
     expect(await verified('hard.service', text)).toBe('')
     const exec = text.split('\n').find((line) => line.startsWith('ExecStart='))
-    expect(exec).toMatch(/^ExecStart=\/\S+ \/\S+main\.js run --home "/)
+    expect(exec).toMatch(/^ExecStart=\/\S+ --max-semi-space-size=1 \/\S+main\.js run --home "/)
     expect(exec).toContain('100%% \\"$$HOME\\"')
   })
 
@@ -155,7 +156,14 @@ describe.skipIf(python !== 0)('launchd', () => {
     const { home } = hard().paths
     expect(JSON.parse(output)).toEqual({
       Label: launchdLabel(hard().paths).name,
-      ProgramArguments: [process.execPath, expect.stringMatching(/^\/.*main\.js$/), 'run', '--home', home],
+      ProgramArguments: [
+        process.execPath,
+        ...NODE_FLAGS,
+        expect.stringMatching(/^\/.*main\.js$/),
+        'run',
+        '--home',
+        home,
+      ],
       EnvironmentVariables: { PATH: expect.stringMatching(/^\//) },
       WorkingDirectory: '/',
       Umask: 0o077,
