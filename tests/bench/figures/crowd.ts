@@ -39,14 +39,14 @@ export const crowd: Bench = {
       const many = await Crowd.make(world, cleanup, times(sizes, MANY, FEW))
       const s = { few: [] as number[], many: [] as number[] }
       // In turn, so that both meet the same weather; the first of each are not counted.
-      for (let n = -2; n < times(sizes, 60, 5); n += 1) {
+      for (let n = -2; n < times(sizes, 24, 5); n += 1) {
         const [a, b] = [await few.claim(), await many.claim()]
         if (n >= 0) {
           s.few.push(a)
           s.many.push(b)
         }
       }
-      const neighbours = await many.neighbours(cleanup, times(sizes, 1500, 200))
+      const neighbours = await many.neighbours(cleanup, times(sizes, 800, 200))
       const burst = await many.burst()
       const storm = await many.storm(cleanup, Math.min(REMOVALS, many.sessions))
       return findings(many.sessions, s, neighbours, burst, storm)

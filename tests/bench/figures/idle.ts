@@ -22,7 +22,7 @@ const MANY = 200
 /** Sessions that are there before "one more" is measured, so that what a first one costs is not in it. */
 const FIRST = 10
 /** How long everybody is watched doing nothing, s. */
-const WATCH_S = 30
+const WATCH_S = 20
 /** Statistics of the database server arrive with this delay after the last statement, s. */
 const SETTLE_S = 12
 /** MB a per-session server takes, roughly: how many of them this machine has room for. */

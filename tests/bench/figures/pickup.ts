@@ -25,10 +25,10 @@ export const pickup: Bench = {
     try {
       const rivals = await startRivals(world, cleanup)
       const plain = await Course.make(world, cleanup, { SCRUM4ME_SPARE_WORKTREES: 'off' }, 1)
-      const s = await cycles(plain, rivals, times(sizes, 120))
+      const s = await cycles(plain, rivals, times(sizes, 100))
       await plain.close()
       const spares = await Course.make(world, cleanup, {}, 4)
-      const spare = await withSpares(spares, times(sizes, 6, 1))
+      const spare = await withSpares(spares, times(sizes, 4, 1))
       await spares.close()
       return findings(s, spare)
     } finally {

@@ -33,7 +33,7 @@ export const restart: Bench = {
       await machine.waiting(others.length)
       const answered: number[] = []
       const floor: number[] = []
-      for (let n = 0; n < times(sizes, 8); n += 1) {
+      for (let n = 0; n < times(sizes, 6); n += 1) {
         const from = sharedNow()
         await machine.installation.end('SIGKILL')
         machine.installation.spawnDaemon()
