@@ -39,7 +39,7 @@ export const crowd: Bench = {
       const many = await Crowd.make(world, cleanup, times(sizes, MANY, FEW))
       const s = { few: [] as number[], many: [] as number[] }
       // In turn, so that both meet the same weather; the first of each are not counted.
-      for (let n = -2; n < times(sizes, 24, 5); n += 1) {
+      for (let n = -2; n < times(sizes, 12, 5); n += 1) {
         const [a, b] = [await few.claim(), await many.claim()]
         if (n >= 0) {
           s.few.push(a)

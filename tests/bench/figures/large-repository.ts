@@ -13,7 +13,7 @@ export const largeRepositoryBench: Bench = {
     try {
       const clone = await largeRepository(join(world.dir, 'large'))
       const course = await Course.make(world, cleanup, {}, [clone])
-      const s = await withSpares(course, times(sizes, 3, 1))
+      const s = await withSpares(course, times(sizes, 2, 1))
       await course.close()
       const ready = preparing(s)
       return {

@@ -25,7 +25,7 @@ export const pickup: Bench = {
     try {
       const rivals = await startRivals(world, cleanup)
       const plain = await Course.make(world, cleanup, { SCRUM4ME_SPARE_WORKTREES: 'off' }, 1)
-      const s = await cycles(plain, rivals, times(sizes, 100))
+      const s = await cycles(plain, rivals, times(sizes, 60))
       await plain.close()
       const spares = await Course.make(world, cleanup, {}, 4)
       const spare = await withSpares(spares, times(sizes, 4, 1))

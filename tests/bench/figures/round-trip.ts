@@ -48,7 +48,7 @@ export const roundTrip: Bench = {
       const figures: Figure[] = []
       const series: Record<string, Summary> = {}
       for (const question of QUESTION_NAMES) {
-        const measured = await measure(subjects, question, times(sizes, 15))
+        const measured = await measure(subjects, question, times(sizes, 10))
         figures.push(...compare(question, measured))
         for (const [name, { all }] of Object.entries(measured))
           series[`${question}, ${name}, ms`] = summarise(all)
