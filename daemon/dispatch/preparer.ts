@@ -24,7 +24,7 @@ export class Preparer {
   readonly #abort = new AbortController()
   /** Checkouts at a time, of all clones together. */
   /** By clone: one that fetches for minutes keeps no other waiting. */
-  readonly #creations = new LimitPerKey(4)
+  readonly #creations = new LimitPerKey(8)
   #nudge: () => void = () => undefined
 
   constructor(ports: DispatchPorts, queue: WaitQueue, jobBackoff: JobBackoff) {

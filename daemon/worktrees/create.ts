@@ -69,6 +69,7 @@ async function reuseOrMake(
   signal: AbortSignal,
 ): Promise<Created> {
   const { jobId } = request
+  const since = performance.now()
   const known = await engine.records.job(jobId)
   if (known?.phase === 'ready' && (await heal(engine, known))) return reuse(engine, known)
   if (known?.phase === 'creating') await undo(engine, known)
@@ -77,7 +78,7 @@ async function reuseOrMake(
   const repository = await openClone(engine, request.repoRoot, signal)
   const path = await freePath(engine, jobId)
   await checkDisk(engine)
-  const base = await sharedBase(engine, repository, request.sshAuthSock, signal)
+  const base = await sharedBase(engine, repository, since, request.sshAuthSock, signal)
   const record = await make(engine, spares, { jobId, repository, path, base, request, signal })
   return answer(engine, record, false)
 }
@@ -127,10 +128,11 @@ async function checkDisk(engine: Engine): Promise<void> {
 function sharedBase(
   engine: Engine,
   repository: Repository,
+  since: number,
   sshAuthSock: string | null | undefined,
   signal: AbortSignal,
 ): Promise<Base> {
-  return unlessAborted(engine.bases.find(repository, sshAuthSock, engine.stopping), signal)
+  return unlessAborted(engine.bases.find(repository, since, sshAuthSock, engine.stopping), signal)
 }
 
 /** What is left of an earlier worktree whose files are gone, or that was on its way out: saved, then a new one is made. */

@@ -71,6 +71,22 @@ test('many at once cost one fetch and get different branches', async () => {
   expect(fetches).toHaveLength(1)
 })
 
+test('a job that comes while a fetch runs has one of its own: its commit may be younger', async () => {
+  await space.makeClone()
+  const log = join(space.dir, 'fetches.log')
+  await space.git(space.dir, 'config', '--global', 'trace2.eventTarget', log)
+  const fetches = async () =>
+    (await readFile(log, 'utf8').catch(() => ''))
+      .split('\n')
+      .filter((line) => /"cmd_name".*"name":"fetch"/.test(line)).length
+  const first = create('cjob-first-00000001')
+  await until('the first fetch has begun', async () => (await fetches()) === 1)
+  await Promise.all([first, create('cjob-second-0000002')])
+  expect(await fetches()).toBe(2)
+  await create('cjob-third-00000003')
+  expect(await fetches()).toBe(3)
+})
+
 test('a branch that exists is never reused, and the answer names who has it', async () => {
   await space.makeClone()
   await space.git(space.clone, 'switch', '--quiet', '-c', 'feat/job-abcd1234')

@@ -15,16 +15,21 @@ export interface Base {
   readonly warnings: readonly string[]
 }
 
-interface Waiting {
+/** How long a finished fetch may serve jobs that came before it began, ms. */
+const SHARED_MS = 30_000
+
+interface Shared {
   readonly result: Promise<Base>
-  begun: boolean
+  /** On `performance.now()`'s clock; null: it waits for the clone's lock. */
+  begunAt: number | null
 }
 
 /** Finds the tip of the default branch after a fetch. Jobs that ask together share one fetch. */
 export class BaseFinder {
   readonly #git: Git
   readonly #lock: RepoLock
-  readonly #waiting = new Map<string, Waiting>()
+  /** The newest of each clone and key agent. */
+  readonly #newest = new Map<string, Shared>()
 
   constructor(git: Git, lock: RepoLock) {
     this.#git = git
@@ -32,26 +37,35 @@ export class BaseFinder {
   }
 
   /**
-   * A request joins a fetch that has not begun yet, never a running one: that may have read origin before
-   * the commit was pushed that this job is about. `stop` ends the shared work, so it is the engine's, not a caller's.
+   * A request shares a fetch that began after `since`, when its job came (`performance.now()`), and none that
+   * began before: that may have read origin before the commit was pushed that this job is about. `stop` ends
+   * the shared work, so it is the engine's, not a caller's.
    */
-  find(repository: Repository, sshAuthSock: string | null | undefined, stop: AbortSignal): Promise<Base> {
+  find(
+    repository: Repository,
+    since: number,
+    sshAuthSock: string | null | undefined,
+    stop: AbortSignal,
+  ): Promise<Base> {
     if (!repository.hasOrigin) return this.#withoutOrigin(repository)
     const key = `${repository.commonDir}\0${sshAuthSock ?? ''}`
-    const there = this.#waiting.get(key)
-    if (there !== undefined && !there.begun) return there.result
+    const there = this.#newest.get(key)
+    if (there !== undefined && (there.begunAt ?? Number.POSITIVE_INFINITY) >= since) return there.result
     let begin = (): void => undefined
     const result = this.#lock.run(repository.commonDir, stop, () => {
       begin()
       return this.#fetched(repository, sshAuthSock, stop)
     })
-    const mine: Waiting = { result, begun: false }
+    const mine: Shared = { result, begunAt: null }
     begin = () => {
-      mine.begun = true
-      if (this.#waiting.get(key) === mine) this.#waiting.delete(key)
+      mine.begunAt = performance.now()
     }
-    result.then(begin, begin)
-    this.#waiting.set(key, mine)
+    this.#newest.set(key, mine)
+    const forget = () => {
+      if (this.#newest.get(key) === mine) this.#newest.delete(key)
+    }
+    // Whoever comes after a failure tries for himself; nobody's job is older than that after a success.
+    result.then(() => setTimeout(forget, SHARED_MS).unref(), forget)
     return result
   }
 
