@@ -80,7 +80,7 @@ test('a job that comes while a fetch runs has one of its own: its commit may be 
       .split('\n')
       .filter((line) => /"cmd_name".*"name":"fetch"/.test(line)).length
   const first = create('cjob-first-00000001')
-  await until('the first fetch has begun', async () => (await fetches()) === 1)
+  await until(async () => (await fetches()) === 1)
   await Promise.all([first, create('cjob-second-0000002')])
   expect(await fetches()).toBe(2)
   await create('cjob-third-00000003')
