@@ -100,6 +100,8 @@ async function carryThrough(engine: Engine, asked: JobRecord): Promise<RemoveOut
   const repository = await open()
   const bytes = await engine.disk.usedBytes(record.path, engine.stopping)
   for (let attempt = 1; ; attempt += 1) {
+    // May take minutes, so it comes before the looks that must still hold when the rename comes.
+    await engine.trash.room()
     const saved = await save(engine, repository, record)
     const outcome = { ...NONE, salvageRef: saved.ref, ignored: saved.ignored, bytes, path }
     if (saved.keptBecause !== null) {
@@ -130,8 +132,8 @@ async function whoIsIn(
 }
 
 /**
- * Renames the worktree away and ends its registration; false when something was written after it was saved
- * (then it is back in its place).
+ * Renames the worktree away and ends its registration; false when something was written after it was saved, or
+ * somebody came in (then it is back in its place).
  */
 async function takeAway(
   engine: Engine,
@@ -139,13 +141,13 @@ async function takeAway(
   ready: JobRecord,
   saved: Saved,
 ): Promise<boolean> {
-  await engine.trash.room()
   const place = await engine.trash.place(ready.path)
   const record: JobRecord = { ...ready, phase: 'removing', trashPath: place }
   await engine.records.put(record)
   await rename(record.path, place).catch(unlessMissing)
   // From here on nobody finds it by its path; what was written before the rename shows.
-  if (!(await saved.isStillSo(place))) {
+  const isFree = (await processesIn(place, engine.childEnv)).length === 0
+  if (!isFree || !(await saved.isStillSo(place))) {
     await backFromTrash(engine, record)
     return false
   }

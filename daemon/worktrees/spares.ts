@@ -11,6 +11,7 @@ import { lstatOrNull } from './lstat-or-null.ts'
 import { makeSpare } from './make-spare.ts'
 import { save } from './salvage/save.ts'
 import type { SpareRecord } from './spare-record.ts'
+import { processesIn } from './standing.ts'
 
 /** Clones that have a spare at a time; the least recently used one loses its. */
 const MAX_SPARES = 4
@@ -150,7 +151,7 @@ export class Spares {
   }
 
   async #discard(spare: SpareRecord): Promise<void> {
-    const { records, trash, lock, stopping, logger } = this.#engine
+    const { records, trash, lock, stopping, logger, childEnv } = this.#engine
     this.#busy.add(spare.name)
     try {
       const subject = {
@@ -161,6 +162,7 @@ export class Spares {
         createdAt: spare.wantedAt,
       }
       const isThere = (await lstatOrNull(spare.path)) !== null
+      let mayGo = (_place: string): Promise<boolean> => Promise.resolve(true)
       const repository = await openRepository(this.#engine.git, spare.repoRoot, stopping).catch(() => null)
       if (isThere && spare.phase === 'ready') {
         if (repository === null) throw new Error('its clone cannot be opened')
@@ -168,8 +170,13 @@ export class Spares {
         if (saved.keptBecause !== null) throw new Error(saved.keptBecause)
         if (saved.ref !== null)
           logger.warn({ spare: spare.path, ref: saved.ref }, 'a spare worktree held work, which is saved')
+        mayGo = async (place) => (await processesIn(place, childEnv)).length === 0 && saved.isStillSo(place)
       }
       const place = await trash.move(spare.path)
+      if (place !== null && !(await mayGo(place))) {
+        await rename(place, spare.path)
+        throw new Error('somebody works in it')
+      }
       // A clone that is gone has no registration to end.
       if (repository !== null) {
         await lock.run(repository.commonDir, stopping, () => unregister(repository, spare.path))

@@ -104,10 +104,46 @@ it('a process that is killed fails what it ran, and the next command has a new o
   expect(apart.pid).not.toBe(first)
 })
 
+it('a process that dies while more is asked fails what it ran, whatever its successor does', async () => {
+  for (let round = 0; round < 8; round += 1) {
+    await git.ask({ dir }, 'rev-parse', '--show-toplevel')
+    const pid = apart.pid ?? 0
+    const outcome = () =>
+      git.run({ dir }, 'rev-parse', '--show-toplevel').then(
+        () => 'answered',
+        (error: unknown) => (error instanceof GitError ? error.why : error),
+      )
+    const asked = Array.from({ length: 6 }, outcome)
+    process.kill(pid, 'SIGKILL')
+    // Asked at every moment of the end: with the channel open, closed, and the process gone.
+    for (let n = 0; n < 40; n += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 0))
+      if (n % 4 === 0) asked.push(outcome())
+    }
+    for (const ended of await Promise.all(asked)) expect(['answered', 'lost']).toContain(ended)
+    expect(await git.ask({ dir }, 'rev-parse', '--show-toplevel')).toContain(dir)
+  }
+})
+
+it('calls off what runs when the process that started it is gone', async () => {
+  const script = join(dir, 'starter.mjs')
+  const alias = `alias.endless=!echo $$ > ${join(dir, 'pid')}; exec sleep 600`
+  writeFileSync(
+    script,
+    `import { GitProcess } from ${JSON.stringify(join(DIST, 'git-process.js'))}
+     const apart = new GitProcess({ env: process.env })
+     await apart.run({ dir: ${JSON.stringify(dir)}, config: [${JSON.stringify(alias)}] }, ['endless'])`,
+  )
+  const starter = spawn(process.execPath, [script], { stdio: 'ignore' })
+  const pid = await childPid()
+  starter.kill('SIGKILL')
+  await until('its command is gone', () => !isAlive(pid))
+})
+
 it('a process that no longer answers is ended', async () => {
   await git.ask({ dir }, 'rev-parse', '--show-toplevel')
   process.kill(apart.pid ?? 0, 'SIGSTOP')
-  await expect(git.ask({ dir }, 'rev-parse', '--show-toplevel')).rejects.toThrow(/ended/)
+  await expect(git.ask({ dir }, 'rev-parse', '--show-toplevel')).rejects.toMatchObject({ why: 'lost' })
   expect(await git.ask({ dir }, 'rev-parse', '--show-toplevel')).toContain(dir)
 })
 

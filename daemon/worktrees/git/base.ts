@@ -85,7 +85,8 @@ export class BaseFinder {
       const found = sha ?? (await fetchTip(await this.#askedOrGuessed(repository, sshAuthSock, stop)))
       if (found !== null) return { sha: found, fetched: true, warnings: [] }
     } catch (error) {
-      if (!(error instanceof GitError) || error.why === 'aborted' || error.isDiskFull) throw error
+      if (!(error instanceof GitError) || error.isDiskFull) throw error
+      if (error.why === 'aborted' || error.why === 'lost') throw error
       return this.#lastFetched(repository, recorded, error)
     }
     return { sha: await this.#ownTip(repository), fetched: false, warnings: ['origin has no commit yet'] }

@@ -3,7 +3,7 @@ export class GitError extends Error {
   readonly command: string
   readonly exitCode: number | null
   readonly stderr: string
-  readonly why: 'failed' | 'aborted' | 'deadline' | 'silent' | 'too-much' | 'not-started'
+  readonly why: 'failed' | 'aborted' | 'deadline' | 'silent' | 'too-much' | 'not-started' | 'lost'
 
   constructor(command: string, exitCode: number | null, stderr: string, why: GitError['why'] = 'failed') {
     const said = maskUrls(stderr).trim()
@@ -32,6 +32,7 @@ const REASONS = {
   silent: 'said nothing for too long and was ended',
   'too-much': 'printed more than can be held and was ended',
   'not-started': 'could not be started',
+  lost: 'may or may not have been carried out',
 }
 
 // Seen with git 2.39 when adds, fetches and gc run beside each other.

@@ -1,8 +1,12 @@
+import { delay } from '../../lifecycle/delay.ts'
 import { Git } from './git.ts'
 import { GitError } from './git-error.ts'
 import type { GitAnswer, GitQuestion } from './git-message.ts'
 
 // The process behind `GitProcess`: loading it runs it. It lives as long as its channel.
+
+/** What is called off is asked to end, and after two seconds ended. */
+const LAST_MS = 3_000
 
 const git = new Git({ env: process.env })
 const running = new Map<number, AbortController>()
@@ -10,7 +14,7 @@ const running = new Map<number, AbortController>()
 process.title = 'scrum4me-daemon: git'
 // Whoever ends a whole process group or service: the daemon calls off what runs here, then closes the channel.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => undefined)
-process.on('disconnect', () => process.exit(0))
+process.on('disconnect', () => void callOff().then(() => process.exit(0)))
 process.on('message', (question: GitQuestion) => {
   if (question.kind === 'abort') running.get(question.id)?.abort()
   else if (question.kind === 'ping') answer({ id: question.id, kind: 'pong' })
@@ -36,6 +40,13 @@ async function carryOut({
   } finally {
     running.delete(id)
   }
+}
+
+/** git may not go on beside a daemon that has given it up, or beside the next one. */
+async function callOff(): Promise<void> {
+  for (const stop of running.values()) stop.abort()
+  const end = performance.now() + LAST_MS
+  while (running.size > 0 && performance.now() < end) await delay(20)
 }
 
 function answer(message: GitAnswer): void {

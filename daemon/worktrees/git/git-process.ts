@@ -13,6 +13,8 @@ const MAX_SILENT_PINGS = 4
 
 interface Pending {
   readonly command: string
+  /** Who was asked. */
+  readonly child: ChildProcess
   readonly resolve: (value: unknown) => void
   readonly reject: (error: Error) => void
 }
@@ -32,7 +34,8 @@ export interface GitProcessOptions {
  * process that holds nothing it is one or two. A job takes dozens of git commands.
  *
  * The process is started by the first command and ends when it has been idle for a while, when it stops
- * answering, or with this process. A command whose process ends under it fails as one that was killed.
+ * answering, or with this process. It calls off what it runs before it ends. A command whose process ends under
+ * it fails as `lost`: nobody knows how far it came.
  */
 export class GitProcess {
   readonly #env: NodeJS.ProcessEnv
@@ -72,9 +75,9 @@ export class GitProcess {
   stop(): void {
     clearTimeout(this.#timer)
     const child = this.#child
-    this.#child = undefined
-    if (child?.connected) child.disconnect()
-    this.#failAll('the process that runs git was stopped')
+    if (child === undefined) return
+    if (child.connected) child.disconnect()
+    this.#gone(child, 'the process that runs git was stopped')
   }
 
   #call(kind: GitQuestion['kind'], call: GitCall | RunCall, args: readonly string[]): Promise<unknown> {
@@ -83,11 +86,17 @@ export class GitProcess {
     if (signal?.aborted) return Promise.reject(new GitError(command, null, '', 'aborted'))
     const id = ++this.#serial
     return new Promise<unknown>((resolve, reject) => {
-      const onAbort = () => this.#send({ id, kind: 'abort' })
+      // First, because it throws when nothing can be started any more; then nobody waits.
+      const child = this.#ready()
+      const onAbort = () => {
+        const asked = this.#pending.get(id)?.child
+        if (asked !== undefined) send(asked, { id, kind: 'abort' })
+      }
       signal?.addEventListener('abort', onAbort, { once: true })
       const forget = () => signal?.removeEventListener('abort', onAbort)
       this.#pending.set(id, {
         command,
+        child,
         resolve: (value) => {
           forget()
           resolve(value)
@@ -97,13 +106,10 @@ export class GitProcess {
           reject(error)
         },
       })
-      const child = this.#ready()
-      if (this.#pending.size === 1) {
-        // This process waits for an answer now, and the other one is looked after.
-        child.channel?.ref()
-        this.#arm()
-      }
-      this.#send({ id, kind, call: rest, args })
+      // This process waits for an answer now, and the other one is looked after.
+      child.channel?.ref()
+      if (this.#pending.size === 1) this.#arm()
+      send(child, { id, kind, call: rest, args })
     })
   }
 
@@ -123,14 +129,12 @@ export class GitProcess {
     child.on('message', (message: GitAnswer) => this.#answered(message))
     child.on('error', (error) => this.#gone(child, error.message))
     child.on('exit', () => this.#gone(child, 'the process that runs git ended'))
+    // May come well before its exit, and another may have taken its place by then.
+    child.on('disconnect', () => this.#gone(child, 'the process that runs git was cut off'))
     this.#child = child
     this.#silent = 0
+    this.#arm()
     return child
-  }
-
-  #send(question: GitQuestion): void {
-    // Whatever cannot be sent is answered by the process's end.
-    this.#child?.send(question, () => undefined)
   }
 
   #answered(answer: GitAnswer): void {
@@ -166,22 +170,26 @@ export class GitProcess {
     // Counted in looks, not in time: a machine that slept has looked once.
     this.#silent += 1
     if (this.#silent > MAX_SILENT_PINGS) this.#child?.kill('SIGKILL')
-    else this.#send({ id: 0, kind: 'ping' })
+    else if (this.#child !== undefined) send(this.#child, { id: 0, kind: 'ping' })
     this.#arm()
   }
 
+  /** Fails what this very process was asked; what its successor was asked goes on. */
   #gone(child: ChildProcess, why: string): void {
+    for (const [id, pending] of this.#pending) {
+      if (pending.child !== child) continue
+      this.#pending.delete(id)
+      pending.reject(new GitError(pending.command, null, why, 'lost'))
+    }
     if (this.#child !== child) return
     this.#child = undefined
     clearTimeout(this.#timer)
-    this.#failAll(why)
   }
+}
 
-  #failAll(why: string): void {
-    for (const { command, reject } of this.#pending.values())
-      reject(new GitError(command, null, why, 'not-started'))
-    this.#pending.clear()
-  }
+/** Whatever cannot be sent is answered by the process's end. */
+function send(child: ChildProcess, question: GitQuestion): void {
+  child.send(question, () => undefined)
 }
 
 function viewed({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer {

@@ -12,6 +12,8 @@ export const SAFE_CONFIG: readonly string[] = [
   'maintenance.auto=false',
   'submodule.recurse=false',
   'fetch.recurseSubmodules=false',
+  // Would run gpg.program for every signed commit that a log shows.
+  'log.showSignature=false',
   // A person's git holds these locks for moments; waiting beats failing.
   'core.filesRefLockTimeout=5000',
   'core.packedRefsTimeout=10000',

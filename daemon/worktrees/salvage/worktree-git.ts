@@ -12,6 +12,8 @@ import { alwaysQuoted } from './bytes.ts'
 const EXACT = [
   'core.fileMode=true',
   'core.symlinks=true',
+  // Else a file that differs from a tracked one in case only is taken for it.
+  'core.ignoreCase=false',
   'core.autocrlf=false',
   'core.safecrlf=false',
   'core.ignoreStat=false',
