@@ -9,7 +9,7 @@ import type { WorktreeGit } from './worktree-git.ts'
 
 /** A directory tree to be packed as it is. */
 export interface Bundle {
-  /** `nested`: a repository with its own `.git` directory. `submodule`: the files of one; its git directory is in `modules`. */
+  /** `nested`: a repository with its own `.git` directory, or files in place of a submodule. `submodule`: the files of one; its git directory is in `modules`. */
   readonly kind: 'nested' | 'submodule' | 'modules'
   /** Below the worktree; empty for `modules`, which is below its administrative directory. */
   readonly path: BytePath
@@ -60,7 +60,11 @@ export async function nestedWork(
   for (const [path, recorded] of survey.gitlinks) {
     const directory = below(root, path).toString()
     const own = await gitDirOf(directory)
-    if (own === null) continue
+    if (own === null) {
+      // No submodule was ever brought here, so whatever lies in its directory is somebody's.
+      if ((await readdir(directory)).length > 0) bundles.push({ kind: 'nested', path })
+      continue
+    }
     const isSubmodule = own.startsWith(`${adminDir}/modules/`)
     if (await holdsWork(git, directory, signal)) {
       bundles.push({ kind: isSubmodule ? 'submodule' : 'nested', path })
