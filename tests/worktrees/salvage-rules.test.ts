@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
@@ -312,3 +312,31 @@ test.each([
   const restored = await engine.restore({ jobId: JOB })
   expect((await snapshot(restored.path))[file]).toBe(before[file])
 })
+
+test.each([
+  'locked',
+  'nested/locked',
+])('a directory that nobody may read (%s): all of it is kept', async (name) => {
+  const { path } = await create()
+  const locked = join(path, name)
+  if (name.startsWith('nested')) await space.git(path, 'clone', '--quiet', space.origin, 'nested')
+  await mkdir(locked)
+  await writeFile(join(locked, 'work.txt'), 'work')
+  await chmod(locked, 0o000)
+  if (process.getuid?.() === 0) engine = await engineWithoutOverride()
+  expect(await remove()).toMatchObject({
+    outcome: 'kept',
+    reason: expect.stringMatching(/^a directory cannot be read: .*locked/),
+  })
+  await chmod(locked, 0o700)
+  expect(await remove()).toMatchObject({ outcome: 'removed', salvageRef: `refs/scrum4me/salvage/${JOB}/1` })
+})
+
+/** For root, too, git obeys modes then. */
+async function engineWithoutOverride(): Promise<Worktrees> {
+  const bin = join(space.dir, 'bin')
+  await mkdir(bin)
+  const git = `PATH=${process.env.PATH} exec setpriv --bounding-set -dac_override,-dac_read_search git "$@"`
+  await writeFile(join(bin, 'git'), `#!/bin/sh\n${git}\n`, { mode: 0o755 })
+  return space.engine({ env: { PATH: `${bin}:${process.env.PATH}`, HOME: space.env.HOME } })
+}

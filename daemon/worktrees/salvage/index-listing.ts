@@ -1,4 +1,5 @@
 import { type BytePath, fields } from './bytes.ts'
+import { refuseUnreadable } from './unreadable.ts'
 import type { WorktreeGit } from './worktree-git.ts'
 
 export interface IndexEntry {
@@ -29,7 +30,8 @@ const [QUESTION, UPPER_H, ZERO, ONE, SIX] = [0x3f, 0x48, 0x30, 0x31, 0x36]
  */
 export async function listIndex(git: WorktreeGit, everything: boolean): Promise<IndexListing> {
   const others = git.place.path === null ? [] : ['--others', '--exclude-standard']
-  const { stdout } = await git.run({}, 'ls-files', '-v', '--stage', ...others, '-z')
+  const { stdout, stderr } = await git.run({}, 'ls-files', '-v', '--stage', ...others, '-z')
+  refuseUnreadable(stderr)
   const isOdd = (bytes: Buffer, start: number) =>
     bytes[start] !== UPPER_H ||
     (bytes[start + 2] === ONE && bytes[start + 3] === SIX && bytes[start + 4] === ZERO)
@@ -56,7 +58,9 @@ export async function listIndex(git: WorktreeGit, everything: boolean): Promise<
 
 /** Untracked and not ignored alone. */
 export async function listUntracked(git: WorktreeGit): Promise<BytePath[]> {
-  return fields((await git.run({}, 'ls-files', '--others', '--exclude-standard', '-z')).stdout)
+  const { stdout, stderr } = await git.run({}, 'ls-files', '--others', '--exclude-standard', '-z')
+  refuseUnreadable(stderr)
+  return fields(stdout)
 }
 
 /** `<mode> <id> <stage>\t<path>` */

@@ -5,6 +5,7 @@ import { openRepository } from '../git/repository.ts'
 import { withoutFilters } from '../git/safe-config.ts'
 import { type BytePath, below, fields, readable, toBytes } from './bytes.ts'
 import type { Survey } from './survey.ts'
+import { refuseUnreadable, Unreadable } from './unreadable.ts'
 import type { WorktreeGit } from './worktree-git.ts'
 
 /** A directory tree to be packed as it is. */
@@ -106,16 +107,14 @@ async function holdsWork(git: Git, directory: string, signal: AbortSignal): Prom
       config: [...repository.settings, ...withoutFilters(repository.config)],
       env: { GIT_OPTIONAL_LOCKS: '0' },
     }
-    const changes = await git.text(
-      call,
-      'status',
-      '--porcelain',
-      '--untracked-files=all',
-      '--ignore-submodules=all',
+    const args = ['--porcelain', '--untracked-files=all', '--ignore-submodules=all']
+    const changes = await git.run(call, 'status', ...args)
+    refuseUnreadable(changes.stderr)
+    return (
+      changes.stdout.length > 0 || (await holdsCommits(git, call)) || (await holdsRepositories(git, call))
     )
-    return changes !== '' || (await holdsCommits(git, call)) || (await holdsRepositories(git, call))
   } catch (error) {
-    if (signal.aborted) throw error
+    if (signal.aborted || error instanceof Unreadable) throw error
     return true
   }
 }

@@ -12,6 +12,7 @@ import { bundleSource, type NestedWork, nestedWork } from './nested.ts'
 import { ObjectWriter } from './object-writer.ts'
 import { isInterrupted, mentionedIds, type StateFile, stateFiles } from './state-files.ts'
 import { adminStamp, type Survey, survey } from './survey.ts'
+import { Unreadable } from './unreadable.ts'
 import { WorktreeGit } from './worktree-git.ts'
 import { writeSave } from './write-save.ts'
 
@@ -51,11 +52,14 @@ export async function save(engine: Engine, repository: Repository, subject: Save
       return await attemptSave(engine, repository, subject)
     } catch (error) {
       if (engine.stopping.aborted) throw error
+      if (error instanceof Unreadable) return kept(error.message)
+      const why = messageOf(error)
+      const isOurs = codeOf(error) === 'EACCES' && /\b(lstat|stat|scandir|opendir)\b/.test(why)
+      if (isOurs) return kept(new Unreadable(why).message)
       const full = codeOf(error) === 'ENOSPC' || (error instanceof GitError && error.isDiskFull)
       // A file that vanished while it was read: somebody still writes, so look again.
       if (!full && attempt < ATTEMPTS) continue
-      const why = full ? 'the disk is full' : messageOf(error)
-      return kept(`saving its work failed: ${why}`)
+      return kept(`saving its work failed: ${full ? 'the disk is full' : why}`)
     }
   }
 }
