@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
@@ -340,3 +340,11 @@ async function engineWithoutOverride(): Promise<Worktrees> {
   await writeFile(join(bin, 'git'), `#!/bin/sh\n${git}\n`, { mode: 0o755 })
   return space.engine({ env: { PATH: `${bin}:${process.env.PATH}`, HOME: space.env.HOME } })
 }
+
+test.each(['logs/HEAD', 'modules'])('git’s own %s cannot be read: the worktree is kept', async (name) => {
+  const { path } = await create()
+  const file = join(await space.git(path, 'rev-parse', '--absolute-git-dir'), name)
+  await rm(file, { force: true })
+  await symlink(name.split('/').at(-1) ?? '', file)
+  expect(await remove()).toMatchObject({ outcome: 'kept', reason: expect.stringContaining('ELOOP') })
+})

@@ -1,9 +1,11 @@
-import { lstat, readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Git, GitCall, RunCall } from '../git/git.ts'
 import { openRepository } from '../git/repository.ts'
 import { withoutFilters } from '../git/safe-config.ts'
+import { lstatOrNull } from '../lstat-or-null.ts'
 import { type BytePath, below, fields, readable, toBytes } from './bytes.ts'
+import { ifAbsent } from './if-absent.ts'
 import type { Survey } from './survey.ts'
 import { refuseUnreadable, Unreadable } from './unreadable.ts'
 import type { WorktreeGit } from './worktree-git.ts'
@@ -38,7 +40,7 @@ export async function nestedWork(
   const bundles: Bundle[] = []
   const moved = new Map<BytePath, string>()
   if (root === null) return { bundles, moved, keptBecause: null }
-  if ((await lstat(join(root, '.git')).catch(() => null))?.isDirectory()) {
+  if ((await lstatOrNull(join(root, '.git')))?.isDirectory()) {
     return { bundles, moved, keptBecause: 'its .git was replaced by a repository of its own' }
   }
   for (const path of [...survey.nested, ...survey.gitlinks.keys()]) {
@@ -90,10 +92,10 @@ export async function nestedWork(
 /** The git directory of the repository whose top is `directory`; null when there is none. */
 async function gitDirOf(directory: string): Promise<string | null> {
   const dotGit = join(directory, '.git')
-  const stats = await stat(dotGit).catch(() => null)
+  const stats = await stat(dotGit).catch(ifAbsent(null))
   if (stats === null) return null
   if (stats.isDirectory()) return dotGit
-  const match = /^gitdir: (.+?)\n*$/s.exec(await readFile(dotGit, 'utf8').catch(() => ''))
+  const match = /^gitdir: (.+?)\n*$/s.exec(await readFile(dotGit, 'utf8').catch(ifAbsent('')))
   return match?.[1] === undefined ? null : resolve(directory, match[1])
 }
 
@@ -146,11 +148,11 @@ async function holdsCommits(git: Git, call: RunCall): Promise<boolean> {
 }
 
 async function anyModuleHoldsCommits(git: Git, modules: string, signal: AbortSignal): Promise<boolean> {
-  const names = await readdir(modules, { withFileTypes: true }).catch(() => [])
+  const names = await readdir(modules, { withFileTypes: true }).catch(ifAbsent([]))
   for (const entry of names) {
     if (!entry.isDirectory()) continue
     const directory = join(modules, entry.name)
-    const isGitDir = (await stat(join(directory, 'HEAD')).catch(() => null)) !== null
+    const isGitDir = (await stat(join(directory, 'HEAD')).catch(ifAbsent(null))) !== null
     // A submodule's name may have slashes: then its git directory is further down.
     if (!isGitDir && (await anyModuleHoldsCommits(git, directory, signal))) return true
     if (!isGitDir) continue
