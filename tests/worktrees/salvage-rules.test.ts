@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
@@ -347,4 +347,22 @@ test.each(['logs/HEAD', 'modules'])('git’s own %s cannot be read: the worktree
   await rm(file, { force: true })
   await symlink(name.split('/').at(-1) ?? '', file)
   expect(await remove()).toMatchObject({ outcome: 'kept', reason: expect.stringContaining('ELOOP') })
+})
+
+test.each([
+  ['assumed unchanged', 'git update-index --assume-unchanged README.md; echo work > README.md', 'README.md'],
+  ['skipped', 'git update-index --skip-worktree README.md; echo work > README.md', 'README.md'],
+  [
+    'committed, HEAD on a branch not born',
+    'echo work > new.txt; git add .; git commit -qm work; git checkout -q --orphan none; git rm -rfq .',
+    '.git/refs/heads/main',
+  ],
+])('a clone in the worktree with work git does not show (%s): saved', async (_what, script, file) => {
+  const { path } = await create()
+  await space.git(path, 'clone', '--quiet', '--branch', 'main', space.origin, 'nested')
+  await exec('sh', ['-c', script], { cwd: join(path, 'nested'), env: space.env })
+  const before = await readFile(join(path, 'nested', file), 'utf8')
+  expect(await remove()).toMatchObject({ salvageRef: `refs/scrum4me/salvage/${JOB}/1` })
+  const restored = await engine.restore({ jobId: JOB })
+  expect(await readFile(join(restored.path, 'nested', file), 'utf8')).toBe(before)
 })

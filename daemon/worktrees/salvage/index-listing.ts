@@ -24,6 +24,14 @@ export interface IndexListing {
 
 const [QUESTION, UPPER_H, ZERO, ONE, SIX] = [0x3f, 0x48, 0x30, 0x31, 0x36]
 
+/** Of a line of `ls-files -v --stage`: anything but a plain file that git looks at. */
+export function isOdd(bytes: Buffer, start: number): boolean {
+  return (
+    bytes[start] !== UPPER_H ||
+    (bytes[start + 2] === ONE && bytes[start + 3] === SIX && bytes[start + 4] === ZERO)
+  )
+}
+
 /**
  * A line is `? <path>`, or `<tag> <mode> <id> <stage>\t<path>`. Tags: H plain, M unmerged, S skip-worktree; a small
  * letter: assume-unchanged as well. Plain files of a big repository are passed over as bytes.
@@ -32,9 +40,6 @@ export async function listIndex(git: WorktreeGit, everything: boolean): Promise<
   const others = git.place.path === null ? [] : ['--others', '--exclude-standard']
   const { stdout, stderr } = await git.run({}, 'ls-files', '-v', '--stage', ...others, '-z')
   refuseUnreadable(stderr)
-  const isOdd = (bytes: Buffer, start: number) =>
-    bytes[start] !== UPPER_H ||
-    (bytes[start + 2] === ONE && bytes[start + 3] === SIX && bytes[start + 4] === ZERO)
   const gitlinks = new Map<BytePath, string>()
   const unmerged: IndexEntry[] = []
   const hidden: { path: BytePath; skipped: boolean }[] = []

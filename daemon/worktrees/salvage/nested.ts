@@ -6,6 +6,7 @@ import { withoutFilters } from '../git/safe-config.ts'
 import { lstatOrNull } from '../lstat-or-null.ts'
 import { type BytePath, below, fields, readable, toBytes } from './bytes.ts'
 import { ifAbsent } from './if-absent.ts'
+import { isOdd } from './index-listing.ts'
 import type { Survey } from './survey.ts'
 import { refuseUnreadable, Unreadable } from './unreadable.ts'
 import type { WorktreeGit } from './worktree-git.ts'
@@ -65,7 +66,7 @@ export async function nestedWork(
     const own = await gitDirOf(directory)
     if (own === null) {
       // No submodule was ever brought here, so whatever lies in its directory is somebody's.
-      if ((await readdir(directory)).length > 0) bundles.push({ kind: 'nested', path })
+      if (await holdsAnything(directory)) bundles.push({ kind: 'nested', path })
       continue
     }
     const isSubmodule = own.startsWith(`${adminDir}/modules/`)
@@ -112,39 +113,43 @@ async function holdsWork(git: Git, directory: string, signal: AbortSignal): Prom
     const args = ['--porcelain', '--untracked-files=all', '--ignore-submodules=all']
     const changes = await git.run(call, 'status', ...args)
     refuseUnreadable(changes.stderr)
-    return (
-      changes.stdout.length > 0 || (await holdsCommits(git, call)) || (await holdsRepositories(git, call))
-    )
+    return changes.stdout.length > 0 || (await holdsCommits(git, call)) || (await hidesFiles(git, call))
   } catch (error) {
     if (signal.aborted || error instanceof Unreadable) throw error
     return true
   }
 }
 
-/** A repository in a repository in the worktree: not worth telling apart. */
-async function holdsRepositories(git: Git, call: GitCall): Promise<boolean> {
-  const { stdout } = await git.run(call, 'ls-files', '--stage', '-z')
-  const links = fields(stdout, (bytes, start) => bytes[start] === 0x31).filter((line) =>
-    line.startsWith('160000 '),
-  )
-  const found = await Promise.all(
-    links.map((line) => gitDirOf(below(call.dir, line.slice(line.indexOf('\t') + 1)).toString())),
-  )
-  return found.some((directory) => directory !== null)
+/**
+ * What `status` does not tell: files that git was told not to look at, and anything where a submodule of its own is
+ * recorded. Not worth telling apart.
+ */
+async function hidesFiles(git: Git, call: GitCall): Promise<boolean> {
+  const { stdout } = await git.run(call, 'ls-files', '-v', '--stage', '-z')
+  const odd = fields(stdout, isOdd)
+  const links = odd.filter((line) => line.startsWith('H 160000 '))
+  if (odd.some((line) => !/^[HM] /.test(line))) return true
+  for (const line of links) {
+    if (await holdsAnything(below(call.dir, line.slice(line.indexOf('\t') + 1)).toString())) return true
+  }
+  return false
+}
+
+/** Anything but an empty directory. */
+async function holdsAnything(path: string): Promise<boolean> {
+  const stats = await lstatOrNull(path)
+  if (stats === null) return false
+  return !stats.isDirectory() || (await readdir(path)).length > 0
 }
 
 async function holdsCommits(git: Git, call: RunCall): Promise<boolean> {
-  const tips = ['--all', '--reflog', 'HEAD']
-  const { code, stdout } = await git.run(
-    { ...call, expect: [0, 128] },
-    'rev-list',
-    '--max-count=1',
-    ...tips,
-    '--not',
-    '--remotes',
-  )
-  // 128: HEAD names no commit yet, so there are only files.
-  return code === 0 && stdout.length > 0
+  const tips = ['--all', '--reflog']
+  const ask = (expect: readonly number[], ...more: string[]) =>
+    git.run({ ...call, expect }, 'rev-list', '--max-count=1', ...tips, ...more, '--not', '--remotes')
+  const { code, stdout, stderr } = await ask([0, 128], 'HEAD')
+  if (code === 0) return stdout.length > 0
+  // HEAD names no commit yet, which says nothing of other branches. Anything else is a doubt.
+  return !/(bad revision|ambiguous argument) 'HEAD'/.test(stderr) || (await ask([0])).stdout.length > 0
 }
 
 async function anyModuleHoldsCommits(git: Git, modules: string, signal: AbortSignal): Promise<boolean> {
