@@ -1,7 +1,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { chmod, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
 import type { Worktrees } from '../../daemon/worktrees/worktrees.ts'
@@ -365,4 +365,18 @@ test.each([
   expect(await remove()).toMatchObject({ salvageRef: `refs/scrum4me/salvage/${JOB}/1` })
   const restored = await engine.restore({ jobId: JOB })
   expect(await readFile(join(restored.path, 'nested', file), 'utf8')).toBe(before)
+})
+
+test('a patch that is being applied is saved, however large', async () => {
+  const { path } = await create()
+  const large = join(await space.git(path, 'rev-parse', '--absolute-git-dir'), 'rebase-apply/0001')
+  await mkdir(dirname(large))
+  await writeFile(large, Buffer.alloc(3 << 20, 'patch\n'))
+  engine = space.engine({ salvageMaxBytes: 2 << 20 })
+  expect(await remove()).toMatchObject({ outcome: 'kept', reason: expect.stringContaining('bytes') })
+  engine = space.engine()
+  const { salvageRef } = await remove()
+  expect(await space.git(space.clone, 'cat-file', '-s', `${salvageRef}^3:gitdir/rebase-apply/0001`)).toBe(
+    String(3 << 20),
+  )
 })

@@ -10,7 +10,7 @@ import { type CommitsHere, commitsHere } from './commits.ts'
 import { type Ignored, ignoredFiles } from './ignored.ts'
 import { bundleSource, type NestedWork, nestedWork } from './nested.ts'
 import { ObjectWriter } from './object-writer.ts'
-import { isInterrupted, mentionedIds, type StateFile, stateFiles } from './state-files.ts'
+import { isInterrupted, largeBytes, mentionedIds, type StateFile, stateFiles } from './state-files.ts'
 import { adminStamp, type Survey, survey } from './survey.ts'
 import { Unreadable } from './unreadable.ts'
 import { WorktreeGit } from './worktree-git.ts'
@@ -75,7 +75,7 @@ async function attemptSave(engine: Engine, repository: Repository, subject: Save
 
   // First, so that whatever changes from here on shows when it is looked at again.
   const stamp = await adminStamp(git)
-  const state = await stateFiles(adminDir)
+  const state = await stateFiles(adminDir, engine.salvageMaxBytes)
   const commits = await commitsHere(git, {
     ...subject,
     jobBranch: subject.branch,
@@ -92,7 +92,7 @@ async function attemptSave(engine: Engine, repository: Repository, subject: Save
     const ignored = await ignoredFiles(git, engine.childEnv, engine.stopping)
     return { ...base, ref: null, ignored, keptBecause: null }
   }
-  const refusal = await tooLarge(engine, git, found, nested)
+  const refusal = await tooLarge(engine, git, found, nested, largeBytes(state))
   if (refusal !== null) return { ...kept(refusal), ...base }
   const writer = await ObjectWriter.open(git)
   try {
@@ -137,9 +137,10 @@ async function tooLarge(
   git: WorktreeGit,
   found: Survey,
   nested: NestedWork,
+  stateBytes: number,
 ): Promise<string | null> {
   const changes = found.entries.filter((entry) => entry.unchangedFrom === null)
-  let bytes = changes.reduce((sum, entry) => sum + entry.size, 0)
+  let bytes = changes.reduce((sum, entry) => sum + entry.size, stateBytes)
   for (const bundle of nested.bundles) {
     const { from, name } = bundleSource(git, bundle)
     bytes += (await engine.disk.usedBytes(join(from, name), engine.stopping)) ?? 0
