@@ -279,17 +279,6 @@ test('a disk that runs full while saving: nothing removed, nothing half saved; w
   }
 })
 
-/** A clone whose default branch has a submodule `module`, which no new worktree has the files of. */
-async function withSubmodule() {
-  const library = join(space.dir, 'library.git')
-  await space.git(space.dir, 'clone', '--quiet', '--bare', space.origin, library)
-  const seed = join(space.dir, 'seed')
-  const local = ['-c', 'protocol.file.allow=always']
-  await space.git(seed, ...local, 'submodule', '--quiet', 'add', library, 'module')
-  await space.git(seed, 'commit', '--quiet', '-m', 'a submodule')
-  await space.git(seed, 'push', '--quiet', space.origin, 'HEAD:main')
-}
-
 test.each([
   ['files', 'mkdir module/deep; echo work > module/deep/work.c', 'module/deep/work.c'],
   [
@@ -300,7 +289,7 @@ test.each([
   ['a file', 'rmdir module; echo work > module', 'module'],
   ['a symlink', 'rmdir module; ln -s src/a.txt module', 'module'],
 ])('%s where a submodule was never brought: saved and restored', async (_what, script, file) => {
-  await withSubmodule()
+  await space.pushSubmodule('module')
   const { path } = await create()
   await exec('sh', ['-c', script], { cwd: path, env: space.env })
   const before = await snapshot(path)

@@ -12,6 +12,7 @@ import { bundleSource, type NestedWork, nestedWork } from './nested.ts'
 import { ObjectWriter } from './object-writer.ts'
 import { isInterrupted, largeBytes, mentionedIds, type StateFile, stateFiles } from './state-files.ts'
 import { adminStamp, type Survey, survey } from './survey.ts'
+import { treePrint } from './tree-print.ts'
 import { Unreadable } from './unreadable.ts'
 import { WorktreeGit } from './worktree-git.ts'
 import { writeSave } from './write-save.ts'
@@ -75,6 +76,7 @@ async function attemptSave(engine: Engine, repository: Repository, subject: Save
 
   // First, so that whatever changes from here on shows when it is looked at again.
   const stamp = await adminStamp(git)
+  const adminTrees = await adminPrint(engine, adminDir)
   const state = await stateFiles(adminDir, engine.salvageMaxBytes)
   const commits = await commitsHere(git, {
     ...subject,
@@ -82,10 +84,15 @@ async function attemptSave(engine: Engine, repository: Repository, subject: Save
     mentioned: mentionedIds(state),
   })
   const found = await survey(git, subject, { head: commits.head, stamp })
+  const repositories = [...found.nested, ...found.gitlinks.keys()]
+  const nestedTrees = await treePrint(engine, subject.path, repositories)
   const nested = await nestedWork(engine.git, git, found, engine.stopping)
   const base = {
     branchTip: commits.branchTip,
-    isStillSo: async (path: string) => found.isStillSo(await at(path)),
+    isStillSo: async (path: string) =>
+      (await found.isStillSo(await at(path))) &&
+      (await adminPrint(engine, adminDir).catch(unlessStopped(engine))) === adminTrees &&
+      (await treePrint(engine, path, repositories).catch(unlessStopped(engine))) === nestedTrees,
   }
   if (nested.keptBecause !== null) return { ...kept(nested.keptBecause), ...base }
   if (await isClean(git, found, state, commits, nested)) {
@@ -101,6 +108,25 @@ async function attemptSave(engine: Engine, repository: Repository, subject: Save
     return { ...base, ref, ignored, keptBecause: null }
   } finally {
     await writer.close()
+  }
+}
+
+/** Of what else git keeps there: git directories of submodules, and what was begun and not ended. */
+async function adminPrint(engine: Engine, adminDir: string): Promise<string> {
+  const names = ['modules', 'rebase-apply', 'rebase-merge', 'sequencer']
+  const there = await Promise.all(names.map((name) => lstatOrNull(join(adminDir, name))))
+  return treePrint(
+    engine,
+    adminDir,
+    names.filter((_name, at) => there[at] !== null),
+  )
+}
+
+/** What vanishes while it is looked at has changed. */
+function unlessStopped(engine: Engine): (error: unknown) => null {
+  return (error) => {
+    if (engine.stopping.aborted) throw error
+    return null
   }
 }
 
