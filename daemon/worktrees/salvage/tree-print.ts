@@ -5,11 +5,13 @@ import { Unreadable } from './unreadable.ts'
 
 const DEADLINE_MS = 300_000
 
+/** git renews the times of an object that it would write again; its name is its content, so they say nothing. */
+const OBJECTS = '"(" -path "*/.git/objects/*" -o -path "./modules/*/objects/*" ")"'
 /** Name, inode, kind, mode, size, times of writing and of change; GNU and BSD tell them differently. */
 const FIND =
   process.platform === 'linux'
-    ? 'find "$@" -printf "%p %i %y %m %s %T@ %C@\\n"'
-    : 'find "$@" -exec stat -f "%N %i %p %z %Fm %Fc" {} +'
+    ? `find "$@" ${OBJECTS} -printf "%p %i %y %m %s\\n" -o -printf "%p %i %y %m %s %T@ %C@\\n"`
+    : `find "$@" ${OBJECTS} -exec stat -f "%N %i %p %z" {} + -o -exec stat -f "%N %i %p %z %Fm %Fc" {} +`
 
 /**
  * Changes whenever anything in the trees `paths` below `directory` does, `.git` included. `find` looks, as there may
