@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Worktrees } from '../../daemon/worktrees/worktrees.ts'
@@ -60,4 +60,27 @@ test('work that begins in a clean worktree after it was looked at is saved', asy
   expect(outcome).toMatchObject({ outcome: 'removed', salvageRef: `refs/scrum4me/salvage/${JOB}/1` })
   expect(await space.git(space.clone, 'show', `${outcome.salvageRef}:deep/late.txt`)).toBe('late')
   expect(existsSync(path)).toBe(false)
+})
+
+test.each([
+  ['an edit in a clone', 'echo late > nested/README.md', 'nested/README.md'],
+  ['an edit in a clone that was packed', 'echo late > packed/late.txt', 'packed/late.txt'],
+  ['the first file of a submodule', 'echo late > empty/late.txt', 'empty/late.txt'],
+  [
+    'a commit in a clone',
+    `unset GIT_DIR GIT_WORK_TREE; cd nested; git checkout -q -b late; echo late > late.txt; git add .; git ${identity} commit -qm late`,
+    'nested/late.txt',
+  ],
+])('%s, written after all was looked at and before it goes, is saved', async (_what, script, file) => {
+  await space.pushSubmodule('empty')
+  const { path } = await engine.create({ jobId: JOB, repoRoot: space.clone })
+  await space.git(path, 'clone', '--quiet', space.origin, 'nested')
+  await space.git(path, 'clone', '--quiet', space.origin, 'packed')
+  await writeFile(join(path, 'packed/work.txt'), 'work')
+  await writeFile(armed, script)
+  const { salvageRef } = await engine.remove({ jobId: JOB, branch: 'delete' })
+  expect(existsSync(armed)).toBe(false)
+  expect(salvageRef).toBe(`refs/scrum4me/salvage/${JOB}/2`)
+  const restored = await engine.restore({ jobId: JOB })
+  expect(await readFile(join(restored.path, file), 'utf8')).toBe('late\n')
 })

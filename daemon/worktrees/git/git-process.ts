@@ -68,7 +68,8 @@ export class GitProcess {
     if (typeof answer !== 'object' || answer === null || !('code' in answer) || !('stdout' in answer))
       throw new GitError(args[0] ?? '', null, 'no result', 'not-started')
     const { code, stdout } = answer
-    return { code: Number(code), stdout: ArrayBuffer.isView(stdout) ? viewed(stdout) : Buffer.alloc(0) }
+    const bytes = ArrayBuffer.isView(stdout) ? viewed(stdout) : Buffer.alloc(0)
+    return { code: Number(code), stdout: bytes, stderr: 'stderr' in answer ? String(answer.stderr) : '' }
   }
 
   /** Ends the process; what still runs in it fails. */

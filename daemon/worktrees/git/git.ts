@@ -42,6 +42,8 @@ export interface RunCall extends GitCall {
 export interface RunResult {
   readonly code: number
   readonly stdout: Buffer
+  /** Warnings may be all there is of a failure. */
+  readonly stderr: string
 }
 
 const DEADLINE_MS = 60_000
@@ -184,7 +186,7 @@ export class Git {
     if (result.code === null || !(call.expect ?? [0]).includes(result.code)) {
       throw new GitError(name, result.code, result.stderr)
     }
-    return { code: result.code, stdout: result.stdout }
+    return { code: result.code, stdout: result.stdout, stderr: result.stderr }
   }
 }
 

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fields, readable, toBytes } from './bytes.ts'
+import { ifAbsent } from './if-absent.ts'
 import type { WorktreeGit } from './worktree-git.ts'
 
 export interface Stash {
@@ -40,7 +41,7 @@ export interface CommitQuestion {
 export async function commitsHere(git: WorktreeGit, question: CommitQuestion): Promise<CommitsHere> {
   const { jobBranch, baseSha } = question
   const branch = await currentBranch(git)
-  const log = await readFile(join(git.place.adminDir, 'logs/HEAD'), 'latin1').catch(() => '')
+  const log = await readFile(join(git.place.adminDir, 'logs/HEAD'), 'latin1').catch(ifAbsent(''))
   const visited = visitedNames(log)
   const branches = new Set([jobBranch, ...(branch === null ? [] : [branch]), ...visited.names])
   const ids = [...new Set([...loggedIds(log), ...question.mentioned])].filter((id) => !/^0+$/.test(id))
@@ -108,7 +109,7 @@ async function resolve(
 async function currentBranch(git: WorktreeGit): Promise<string | null> {
   const { adminDir, repository } = git.place
   const isFile = !repository.config.some(({ key }) => key === 'extensions.refstorage')
-  const text = isFile ? await readFile(join(adminDir, 'HEAD'), 'latin1').catch(() => '') : ''
+  const text = isFile ? await readFile(join(adminDir, 'HEAD'), 'latin1').catch(ifAbsent('')) : ''
   const plain = /^ref: refs\/heads\/([^ \n]+)\n$/.exec(text)?.[1]
   if (plain !== undefined) return plain
   const { code, stdout } = await git.run({ expect: [0, 1, 128] }, 'symbolic-ref', '--quiet', 'HEAD')

@@ -1,4 +1,5 @@
 import { type BytePath, fields } from './bytes.ts'
+import { refuseUnreadable } from './unreadable.ts'
 import type { WorktreeGit } from './worktree-git.ts'
 
 export interface IndexEntry {
@@ -23,16 +24,22 @@ export interface IndexListing {
 
 const [QUESTION, UPPER_H, ZERO, ONE, SIX] = [0x3f, 0x48, 0x30, 0x31, 0x36]
 
+/** Of a line of `ls-files -v --stage`: anything but a plain file that git looks at. */
+export function isOdd(bytes: Buffer, start: number): boolean {
+  return (
+    bytes[start] !== UPPER_H ||
+    (bytes[start + 2] === ONE && bytes[start + 3] === SIX && bytes[start + 4] === ZERO)
+  )
+}
+
 /**
  * A line is `? <path>`, or `<tag> <mode> <id> <stage>\t<path>`. Tags: H plain, M unmerged, S skip-worktree; a small
  * letter: assume-unchanged as well. Plain files of a big repository are passed over as bytes.
  */
 export async function listIndex(git: WorktreeGit, everything: boolean): Promise<IndexListing> {
   const others = git.place.path === null ? [] : ['--others', '--exclude-standard']
-  const { stdout } = await git.run({}, 'ls-files', '-v', '--stage', ...others, '-z')
-  const isOdd = (bytes: Buffer, start: number) =>
-    bytes[start] !== UPPER_H ||
-    (bytes[start + 2] === ONE && bytes[start + 3] === SIX && bytes[start + 4] === ZERO)
+  const { stdout, stderr } = await git.run({}, 'ls-files', '-v', '--stage', ...others, '-z')
+  refuseUnreadable(stderr)
   const gitlinks = new Map<BytePath, string>()
   const unmerged: IndexEntry[] = []
   const hidden: { path: BytePath; skipped: boolean }[] = []
@@ -56,7 +63,9 @@ export async function listIndex(git: WorktreeGit, everything: boolean): Promise<
 
 /** Untracked and not ignored alone. */
 export async function listUntracked(git: WorktreeGit): Promise<BytePath[]> {
-  return fields((await git.run({}, 'ls-files', '--others', '--exclude-standard', '-z')).stdout)
+  const { stdout, stderr } = await git.run({}, 'ls-files', '--others', '--exclude-standard', '-z')
+  refuseUnreadable(stderr)
+  return fields(stdout)
 }
 
 /** `<mode> <id> <stage>\t<path>` */

@@ -1,15 +1,19 @@
-import { lstat, readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Git, GitCall, RunCall } from '../git/git.ts'
 import { openRepository } from '../git/repository.ts'
 import { withoutFilters } from '../git/safe-config.ts'
+import { lstatOrNull } from '../lstat-or-null.ts'
 import { type BytePath, below, fields, readable, toBytes } from './bytes.ts'
+import { ifAbsent } from './if-absent.ts'
+import { isOdd } from './index-listing.ts'
 import type { Survey } from './survey.ts'
+import { refuseUnreadable, Unreadable } from './unreadable.ts'
 import type { WorktreeGit } from './worktree-git.ts'
 
 /** A directory tree to be packed as it is. */
 export interface Bundle {
-  /** `nested`: a repository with its own `.git` directory. `submodule`: the files of one; its git directory is in `modules`. */
+  /** `nested`: a repository with its own `.git` directory, or files in place of a submodule. `submodule`: the files of one; its git directory is in `modules`. */
   readonly kind: 'nested' | 'submodule' | 'modules'
   /** Below the worktree; empty for `modules`, which is below its administrative directory. */
   readonly path: BytePath
@@ -37,7 +41,7 @@ export async function nestedWork(
   const bundles: Bundle[] = []
   const moved = new Map<BytePath, string>()
   if (root === null) return { bundles, moved, keptBecause: null }
-  if ((await lstat(join(root, '.git')).catch(() => null))?.isDirectory()) {
+  if ((await lstatOrNull(join(root, '.git')))?.isDirectory()) {
     return { bundles, moved, keptBecause: 'its .git was replaced by a repository of its own' }
   }
   for (const path of [...survey.nested, ...survey.gitlinks.keys()]) {
@@ -60,7 +64,11 @@ export async function nestedWork(
   for (const [path, recorded] of survey.gitlinks) {
     const directory = below(root, path).toString()
     const own = await gitDirOf(directory)
-    if (own === null) continue
+    if (own === null) {
+      // No submodule was ever brought here, so whatever lies in its directory is somebody's.
+      if (await holdsAnything(directory)) bundles.push({ kind: 'nested', path })
+      continue
+    }
     const isSubmodule = own.startsWith(`${adminDir}/modules/`)
     if (await holdsWork(git, directory, signal)) {
       bundles.push({ kind: isSubmodule ? 'submodule' : 'nested', path })
@@ -85,10 +93,10 @@ export async function nestedWork(
 /** The git directory of the repository whose top is `directory`; null when there is none. */
 async function gitDirOf(directory: string): Promise<string | null> {
   const dotGit = join(directory, '.git')
-  const stats = await stat(dotGit).catch(() => null)
+  const stats = await stat(dotGit).catch(ifAbsent(null))
   if (stats === null) return null
   if (stats.isDirectory()) return dotGit
-  const match = /^gitdir: (.+?)\n*$/s.exec(await readFile(dotGit, 'utf8').catch(() => ''))
+  const match = /^gitdir: (.+?)\n*$/s.exec(await readFile(dotGit, 'utf8').catch(ifAbsent('')))
   return match?.[1] === undefined ? null : resolve(directory, match[1])
 }
 
@@ -102,52 +110,54 @@ async function holdsWork(git: Git, directory: string, signal: AbortSignal): Prom
       config: [...repository.settings, ...withoutFilters(repository.config)],
       env: { GIT_OPTIONAL_LOCKS: '0' },
     }
-    const changes = await git.text(
-      call,
-      'status',
-      '--porcelain',
-      '--untracked-files=all',
-      '--ignore-submodules=all',
-    )
-    return changes !== '' || (await holdsCommits(git, call)) || (await holdsRepositories(git, call))
+    const args = ['--porcelain', '--untracked-files=all', '--ignore-submodules=all']
+    const changes = await git.run(call, 'status', ...args)
+    refuseUnreadable(changes.stderr)
+    return changes.stdout.length > 0 || (await holdsCommits(git, call)) || (await hidesFiles(git, call))
   } catch (error) {
-    if (signal.aborted) throw error
+    if (signal.aborted || error instanceof Unreadable) throw error
     return true
   }
 }
 
-/** A repository in a repository in the worktree: not worth telling apart. */
-async function holdsRepositories(git: Git, call: GitCall): Promise<boolean> {
-  const { stdout } = await git.run(call, 'ls-files', '--stage', '-z')
-  const links = fields(stdout, (bytes, start) => bytes[start] === 0x31).filter((line) =>
-    line.startsWith('160000 '),
-  )
-  const found = await Promise.all(
-    links.map((line) => gitDirOf(below(call.dir, line.slice(line.indexOf('\t') + 1)).toString())),
-  )
-  return found.some((directory) => directory !== null)
+/**
+ * What `status` does not tell: files that git was told not to look at, and anything where a submodule of its own is
+ * recorded. Not worth telling apart.
+ */
+async function hidesFiles(git: Git, call: GitCall): Promise<boolean> {
+  const { stdout } = await git.run(call, 'ls-files', '-v', '--stage', '-z')
+  const odd = fields(stdout, isOdd)
+  const links = odd.filter((line) => line.startsWith('H 160000 '))
+  if (odd.some((line) => !/^[HM] /.test(line))) return true
+  for (const line of links) {
+    if (await holdsAnything(below(call.dir, line.slice(line.indexOf('\t') + 1)).toString())) return true
+  }
+  return false
+}
+
+/** Anything but an empty directory. */
+async function holdsAnything(path: string): Promise<boolean> {
+  const stats = await lstatOrNull(path)
+  if (stats === null) return false
+  return !stats.isDirectory() || (await readdir(path)).length > 0
 }
 
 async function holdsCommits(git: Git, call: RunCall): Promise<boolean> {
-  const tips = ['--all', '--reflog', 'HEAD']
-  const { code, stdout } = await git.run(
-    { ...call, expect: [0, 128] },
-    'rev-list',
-    '--max-count=1',
-    ...tips,
-    '--not',
-    '--remotes',
-  )
-  // 128: HEAD names no commit yet, so there are only files.
-  return code === 0 && stdout.length > 0
+  const tips = ['--all', '--reflog']
+  const ask = (expect: readonly number[], ...more: string[]) =>
+    git.run({ ...call, expect }, 'rev-list', '--max-count=1', ...tips, ...more, '--not', '--remotes')
+  const { code, stdout, stderr } = await ask([0, 128], 'HEAD')
+  if (code === 0) return stdout.length > 0
+  // HEAD names no commit yet, which says nothing of other branches. Anything else is a doubt.
+  return !/(bad revision|ambiguous argument) 'HEAD'/.test(stderr) || (await ask([0])).stdout.length > 0
 }
 
 async function anyModuleHoldsCommits(git: Git, modules: string, signal: AbortSignal): Promise<boolean> {
-  const names = await readdir(modules, { withFileTypes: true }).catch(() => [])
+  const names = await readdir(modules, { withFileTypes: true }).catch(ifAbsent([]))
   for (const entry of names) {
     if (!entry.isDirectory()) continue
     const directory = join(modules, entry.name)
-    const isGitDir = (await stat(join(directory, 'HEAD')).catch(() => null)) !== null
+    const isGitDir = (await stat(join(directory, 'HEAD')).catch(ifAbsent(null))) !== null
     // A submodule's name may have slashes: then its git directory is further down.
     if (!isGitDir && (await anyModuleHoldsCommits(git, directory, signal))) return true
     if (!isGitDir) continue

@@ -10,8 +10,10 @@ import { type CommitsHere, commitsHere } from './commits.ts'
 import { type Ignored, ignoredFiles } from './ignored.ts'
 import { bundleSource, type NestedWork, nestedWork } from './nested.ts'
 import { ObjectWriter } from './object-writer.ts'
-import { isInterrupted, mentionedIds, type StateFile, stateFiles } from './state-files.ts'
+import { isInterrupted, largeBytes, mentionedIds, type StateFile, stateFiles } from './state-files.ts'
 import { adminStamp, type Survey, survey } from './survey.ts'
+import { treePrint } from './tree-print.ts'
+import { Unreadable } from './unreadable.ts'
 import { WorktreeGit } from './worktree-git.ts'
 import { writeSave } from './write-save.ts'
 
@@ -51,11 +53,14 @@ export async function save(engine: Engine, repository: Repository, subject: Save
       return await attemptSave(engine, repository, subject)
     } catch (error) {
       if (engine.stopping.aborted) throw error
+      if (error instanceof Unreadable) return kept(error.message)
+      const why = messageOf(error)
+      const isOurs = codeOf(error) === 'EACCES' && /\b(lstat|stat|scandir|opendir)\b/.test(why)
+      if (isOurs) return kept(new Unreadable(why).message)
       const full = codeOf(error) === 'ENOSPC' || (error instanceof GitError && error.isDiskFull)
       // A file that vanished while it was read: somebody still writes, so look again.
       if (!full && attempt < ATTEMPTS) continue
-      const why = full ? 'the disk is full' : messageOf(error)
-      return kept(`saving its work failed: ${why}`)
+      return kept(`saving its work failed: ${full ? 'the disk is full' : why}`)
     }
   }
 }
@@ -71,24 +76,30 @@ async function attemptSave(engine: Engine, repository: Repository, subject: Save
 
   // First, so that whatever changes from here on shows when it is looked at again.
   const stamp = await adminStamp(git)
-  const state = await stateFiles(adminDir)
+  const adminTrees = await adminPrint(engine, adminDir)
+  const state = await stateFiles(adminDir, engine.salvageMaxBytes)
   const commits = await commitsHere(git, {
     ...subject,
     jobBranch: subject.branch,
     mentioned: mentionedIds(state),
   })
   const found = await survey(git, subject, { head: commits.head, stamp })
+  const repositories = [...found.nested, ...found.gitlinks.keys()]
+  const nestedTrees = await treePrint(engine, subject.path, repositories)
   const nested = await nestedWork(engine.git, git, found, engine.stopping)
   const base = {
     branchTip: commits.branchTip,
-    isStillSo: async (path: string) => found.isStillSo(await at(path)),
+    isStillSo: async (path: string) =>
+      (await found.isStillSo(await at(path))) &&
+      (await adminPrint(engine, adminDir).catch(unlessStopped(engine))) === adminTrees &&
+      (await treePrint(engine, path, repositories).catch(unlessStopped(engine))) === nestedTrees,
   }
   if (nested.keptBecause !== null) return { ...kept(nested.keptBecause), ...base }
   if (await isClean(git, found, state, commits, nested)) {
     const ignored = await ignoredFiles(git, engine.childEnv, engine.stopping)
     return { ...base, ref: null, ignored, keptBecause: null }
   }
-  const refusal = await tooLarge(engine, git, found, nested)
+  const refusal = await tooLarge(engine, git, found, nested, largeBytes(state))
   if (refusal !== null) return { ...kept(refusal), ...base }
   const writer = await ObjectWriter.open(git)
   try {
@@ -97,6 +108,25 @@ async function attemptSave(engine: Engine, repository: Repository, subject: Save
     return { ...base, ref, ignored, keptBecause: null }
   } finally {
     await writer.close()
+  }
+}
+
+/** Of what else git keeps there: git directories of submodules, and what was begun and not ended. */
+async function adminPrint(engine: Engine, adminDir: string): Promise<string> {
+  const names = ['modules', 'rebase-apply', 'rebase-merge', 'sequencer']
+  const there = await Promise.all(names.map((name) => lstatOrNull(join(adminDir, name))))
+  return treePrint(
+    engine,
+    adminDir,
+    names.filter((_name, at) => there[at] !== null),
+  )
+}
+
+/** What vanishes while it is looked at has changed. */
+function unlessStopped(engine: Engine): (error: unknown) => null {
+  return (error) => {
+    if (engine.stopping.aborted) throw error
+    return null
   }
 }
 
@@ -133,9 +163,10 @@ async function tooLarge(
   git: WorktreeGit,
   found: Survey,
   nested: NestedWork,
+  stateBytes: number,
 ): Promise<string | null> {
   const changes = found.entries.filter((entry) => entry.unchangedFrom === null)
-  let bytes = changes.reduce((sum, entry) => sum + entry.size, 0)
+  let bytes = changes.reduce((sum, entry) => sum + entry.size, stateBytes)
   for (const bundle of nested.bundles) {
     const { from, name } = bundleSource(git, bundle)
     bytes += (await engine.disk.usedBytes(join(from, name), engine.stopping)) ?? 0

@@ -22,7 +22,7 @@ export interface Survey {
   readonly entries: readonly DiskEntry[]
   /** Untracked directories that are repositories of their own. */
   readonly nested: readonly BytePath[]
-  /** Submodules of the index: path and recorded commit. */
+  /** Submodules of the index that are directories on disk: path and recorded commit. */
   readonly gitlinks: ReadonlyMap<BytePath, string>
   readonly unmerged: readonly IndexEntry[]
   /** Skip-worktree paths that are on disk all the same. */
@@ -42,6 +42,8 @@ interface Index {
 interface OnDisk {
   readonly entries: DiskEntry[]
   readonly nested: BytePath[]
+  /** Those of the index that are directories. */
+  readonly gitlinks: Map<BytePath, string>
   readonly skippedButThere: BytePath[]
   /** Changes whenever one of the files does, or there are others. */
   readonly print: string
@@ -86,7 +88,7 @@ export async function survey(
     const untracked = now.place.path === null ? [] : await listUntracked(now)
     return (await onDisk(now, index, untracked, prepared)).print === print
   }
-  return { ...found, gitlinks, unmerged, isStillSo }
+  return { ...found, unmerged, isStillSo }
 }
 
 /** Changes whenever the index, HEAD or its log does. */
@@ -105,13 +107,20 @@ async function onDisk(
   untracked: readonly BytePath[],
   prepared: Readonly<Record<string, string>>,
 ): Promise<OnDisk> {
-  const found: OnDisk = { entries: [], nested: [], skippedButThere: [], print: '' }
+  const found: OnDisk = { entries: [], nested: [], gitlinks: new Map(), skippedButThere: [], print: '' }
   const root = git.place.path
   if (root === null) return found
   const changed = new Map(index.paths)
   for (const path of await statChanged(git)) if (!index.gitlinks.has(path)) changed.set(path, null)
   for (const path of untracked) {
     if (path.endsWith('/')) found.nested.push(path.slice(0, -1))
+    else changed.set(path, null)
+  }
+  // git lists nothing at or below the path of a submodule, whatever is there instead.
+  for (const [path, recorded] of index.gitlinks) {
+    const stats = await statOf(below(root, path))
+    if (stats === null || (await isBehindSymlink(root, path))) continue
+    if (stats.isDirectory()) found.gitlinks.set(path, recorded)
     else changed.set(path, null)
   }
   const prints: string[] = []
@@ -126,7 +135,16 @@ async function onDisk(
       prints.push(`${entry.path} ${print}`)
     }
   }
-  return { ...found, print: [...prints.sort(), ...[...found.nested].sort()].join('\n') }
+  const repositories = [...found.nested, ...found.gitlinks.keys()]
+  return { ...found, print: [...prints.sort(), ...repositories.sort()].join('\n') }
+}
+
+/** A directory above it was replaced by a symlink, which stands for itself. */
+async function isBehindSymlink(root: string, path: BytePath): Promise<boolean> {
+  for (let end = path.indexOf('/'); end > 0; end = path.indexOf('/', end + 1)) {
+    if ((await statOf(below(root, path.slice(0, end))))?.isSymbolicLink()) return true
+  }
+  return false
 }
 
 async function look(

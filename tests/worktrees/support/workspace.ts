@@ -88,6 +88,16 @@ export class Workspace {
     return sha
   }
 
+  /** Gives origin's main a submodule, which no new worktree has the files of. */
+  async pushSubmodule(name: string): Promise<void> {
+    const library = join(this.dir, 'library.git')
+    await this.git(this.dir, 'clone', '--quiet', '--bare', this.origin, library)
+    const seed = join(this.dir, 'seed')
+    await this.git(seed, '-c', 'protocol.file.allow=always', 'submodule', '--quiet', 'add', library, name)
+    await this.git(seed, 'commit', '--quiet', '-m', 'a submodule')
+    await this.git(seed, 'push', '--quiet', this.origin, 'HEAD:main')
+  }
+
   engine(options: Partial<WorktreesOptions> = {}): Worktrees {
     const engine = new Worktrees({
       parentDir: this.parent,
