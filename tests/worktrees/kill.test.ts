@@ -30,13 +30,11 @@ afterEach(() => space.close())
 /** A `git` that kills its parent, the engine, before or after running for the nth time. Answers its PATH. */
 async function killingGit(at: number, when: 'before' | 'after'): Promise<string> {
   const bin = await mkdtemp(join(space.dir, 'bin-'))
-  const count = join(bin, 'count')
-  await writeFile(count, '')
+  const count = await mkdtemp(join(space.dir, 'count-'))
   const script = [
     '#!/bin/sh',
-    // Appending a byte is atomic; two at a time may see the same count, which only moves the point.
-    `printf x >> ${count}`,
-    `n=$(wc -c < ${count})`,
+    // Each takes the first number that is free; of two at a time only one can make the file.
+    `n=1; set -C; until (: > ${count}/$n) 2> /dev/null; do n=$((n + 1)); done; set +C`,
     `[ "$n" -eq ${at} ] && [ ${when} = before ] && { kill -9 $PPID; exit 1; }`,
     `PATH=${process.env.PATH} git "$@"; rc=$?`,
     `[ "$n" -eq ${at} ] && [ ${when} = after ] && kill -9 $PPID`,
