@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util'
 import { delay } from '../lifecycle/delay.ts'
 import { EXIT, STATE_EXIT } from './exit.ts'
 import { fetchStatus } from './fetch-status.ts'
@@ -57,15 +58,16 @@ async function watch({ terminal, paths }: Invocation, json: boolean): Promise<nu
 export function frame(text: string, size: { readonly columns: number; readonly rows: number }): string {
   const rows = text.split('\n').flatMap((line) => {
     // A complaint and its remedy must be readable to their ends; of a table's row the beginning will do.
-    return COMPLAINT.test(line) ? wrap(line, size.columns) : [clip(line, size.columns)]
+    return COMPLAINT.test(stripVTControlCharacters(line))
+      ? wrap(line, size.columns)
+      : [clip(line, size.columns)]
   })
   const lines = rows.slice(0, Math.max(1, size.rows - 1))
   const shown = lines.map((line) => `${line}\u001b[K`)
   return `\u001b[H${shown.join('\r\n')}\r\n\u001b[J`
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: an escape sequence begins with one
-const COMPLAINT = /^ +(\u001b\[\d+m)?[✗→]/
+const COMPLAINT = /^ +[✗→]/
 const INDENT = '      '
 
 /** Breaks at blanks. */
@@ -83,8 +85,7 @@ function wrap(line: string, columns: number): string[] {
 }
 
 function widthOf(text: string): number {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: an escape sequence begins with one
-  return [...text.replace(/\u001b\[[0-9;]*m/g, '')].length
+  return [...stripVTControlCharacters(text)].length
 }
 
 /** Cuts to the width of the screen; colour codes take no room. */

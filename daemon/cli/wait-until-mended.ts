@@ -117,7 +117,7 @@ class Desk {
       setImmediate(this.#stop)
       return { pid: process.pid }
     }
-    throw new DaemonError(this.fault.code, this.fault.message, this.fault.remedy)
+    throw this.fault
   }
 
   #complaint(): { message: string; remedy: string } {

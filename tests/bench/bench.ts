@@ -1,4 +1,5 @@
 import type { Findings } from './figure.ts'
+import type { Cleanup } from './world/cleanup.ts'
 import type { World } from './world/world.ts'
 
 export interface Sizes {
@@ -9,7 +10,8 @@ export interface Sizes {
 export interface Bench {
   /** For `--only`. */
   readonly name: string
-  run(world: World, sizes: Sizes): Promise<Findings>
+  /** What `cleanup` owns ends with the bench, whatever became of it. */
+  run(world: World, sizes: Sizes, cleanup: Cleanup): Promise<Findings>
 }
 
 /** `full` repetitions scaled down, never below `least`. */

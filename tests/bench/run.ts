@@ -33,12 +33,15 @@ export async function run(
 async function one(bench: Bench, world: World, sizes: Sizes): Promise<BenchReport> {
   const start = performance.now()
   const { name } = bench
+  const cleanup = world.scope()
   try {
-    const findings = await bench.run(world, sizes)
+    const findings = await bench.run(world, sizes, cleanup)
     return { name, seconds: since(start), ...findings }
   } catch (error) {
     const failed = error instanceof Error ? (error.stack ?? error.message) : String(error)
     return { name, seconds: since(start), figures: [], series: {}, failed }
+  } finally {
+    await cleanup.run()
   }
 }
 

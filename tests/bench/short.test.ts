@@ -25,7 +25,8 @@ afterAll(() => world.close())
 
 /** Ratios by title, of few repetitions. */
 async function ratios(bench: Bench, scale: number): Promise<(title: string, against: string) => number> {
-  const { figures } = await bench.run(world, { scale })
+  const cleanup = world.scope()
+  const { figures } = await bench.run(world, { scale }, cleanup).finally(() => cleanup.run())
   return (title, against) => {
     const found = figures.find((figure) => figure.title === title && figure.against?.label === against)
     if (found === undefined) throw new Error(`no figure "${title}" beside "${against}"`)

@@ -5,6 +5,7 @@ import type { Verdict } from '../../daemon/worktrees/reconcile.ts'
 import type { CompiledProgram } from '../ipc/run-program.ts'
 import { compileEngine, type EngineOrder, engineProcess, quiet } from './support/engine-process.ts'
 import { snapshot } from './support/snapshot.ts'
+import { spareReady } from './support/spare-ready.ts'
 import { until } from './support/until.ts'
 import { Workspace } from './support/workspace.ts'
 
@@ -121,13 +122,7 @@ async function makeSpare(): Promise<void> {
   const engine = space.engine({ spares: true })
   await engine.start()
   await engine.create({ jobId: 'job-before', repoRoot: space.clone })
-  await until(async () => {
-    const names = await readdir(join(space.state, 'worktrees/spares')).catch(() => [])
-    const texts = await Promise.all(
-      names.map((name) => readFile(join(space.state, 'worktrees/spares', name), 'utf8').catch(() => '')),
-    )
-    return texts.some((text) => text.includes('"ready"'))
-  })
+  await spareReady(space)
   await engine.remove({ jobId: 'job-before', branch: 'delete' })
   await engine.stop()
 }

@@ -59,3 +59,8 @@ function complaint(text: string): string {
   )
   return (complaints.length > 0 ? complaints : lines).slice(-3).join('; ').slice(-600)
 }
+
+/** The command among git's arguments, as errors name it. */
+export function commandOf(args: readonly string[]): string {
+  return args.find((argument) => !argument.startsWith('-')) ?? ''
+}

@@ -1,6 +1,6 @@
 import { delay } from '../../lifecycle/delay.ts'
 import { Git } from './git.ts'
-import { GitError } from './git-error.ts'
+import { commandOf, GitError } from './git-error.ts'
 import type { GitAnswer, GitQuestion } from './git-message.ts'
 
 // The process behind `GitProcess`: loading it runs it. It lives as long as its channel.
@@ -35,7 +35,7 @@ async function carryOut({
     return { id, kind: 'value', value }
   } catch (error) {
     const { command, exitCode, stderr, why } =
-      error instanceof GitError ? error : new GitError(args[0] ?? '', null, String(error), 'not-started')
+      error instanceof GitError ? error : new GitError(commandOf(args), null, String(error), 'not-started')
     return { id, kind: 'error', command, exitCode, stderr, why }
   } finally {
     running.delete(id)

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { gitEnvironment } from './environment.ts'
 import type { GitCall, RunCall, RunResult } from './git.ts'
-import { GitError } from './git-error.ts'
+import { commandOf, GitError } from './git-error.ts'
 import type { GitAnswer, GitQuestion } from './git-message.ts'
 
 /** Without work for so long, the process ends; the next command starts it again. ms */
@@ -66,7 +66,7 @@ export class GitProcess {
   async run(call: RunCall, args: readonly string[]): Promise<RunResult> {
     const answer = await this.#call('run', call, args)
     if (typeof answer !== 'object' || answer === null || !('code' in answer) || !('stdout' in answer))
-      throw new GitError(args[0] ?? '', null, 'no result', 'not-started')
+      throw new GitError(commandOf(args), null, 'no result', 'not-started')
     const { code, stdout } = answer
     const bytes = ArrayBuffer.isView(stdout) ? viewed(stdout) : Buffer.alloc(0)
     return { code: Number(code), stdout: bytes, stderr: 'stderr' in answer ? String(answer.stderr) : '' }
@@ -83,7 +83,7 @@ export class GitProcess {
 
   #call(kind: GitQuestion['kind'], call: GitCall | RunCall, args: readonly string[]): Promise<unknown> {
     const { signal, ...rest } = call
-    const command = args.find((argument) => !argument.startsWith('-')) ?? ''
+    const command = commandOf(args)
     if (signal?.aborted) return Promise.reject(new GitError(command, null, '', 'aborted'))
     const id = ++this.#serial
     return new Promise<unknown>((resolve, reject) => {

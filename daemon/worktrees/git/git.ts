@@ -3,7 +3,7 @@ import { simpleGit } from 'simple-git'
 import { backoff, delay } from '../../lifecycle/delay.ts'
 import { Limit } from '../../lifecycle/limit.ts'
 import { gitEnvironment, type SshOptions } from './environment.ts'
-import { GitError } from './git-error.ts'
+import { commandOf, GitError } from './git-error.ts'
 import type { GitProcess } from './git-process.ts'
 import { runChild } from './run-child.ts'
 import { SAFE_CONFIG } from './safe-config.ts'
@@ -92,7 +92,7 @@ export class Git {
   async #ask(call: GitCall, args: readonly string[]): Promise<string> {
     const stop = new AbortController()
     const onAbort = () => stop.abort()
-    if (call.signal?.aborted) throw new GitError(args[0] ?? '', null, '', 'aborted')
+    if (call.signal?.aborted) throw new GitError(commandOf(args), null, '', 'aborted')
     call.signal?.addEventListener('abort', onAbort, { once: true })
     const timer = setTimeout(onAbort, DEADLINE_MS)
     // simple-git passes an error on as text only.
@@ -121,7 +121,7 @@ export class Git {
         errors: (error, result) => {
           if (result.exitCode === 0 && error === undefined) return undefined
           failure = new GitError(
-            args[0] ?? '',
+            commandOf(args),
             result.exitCode,
             Buffer.concat(result.stdErr).toString() || (error instanceof Error ? error.message : ''),
             stop.signal.aborted ? 'aborted' : 'failed',
@@ -132,7 +132,7 @@ export class Git {
         .env(gitEnvironment(this.#env, call))
         .raw(['-C', call.dir, ...args])
     } catch (error) {
-      throw failure ?? new GitError(args[0] ?? '', null, String(error), 'not-started')
+      throw failure ?? new GitError(commandOf(args), null, String(error), 'not-started')
     } finally {
       clearTimeout(timer)
       call.signal?.removeEventListener('abort', onAbort)
@@ -160,14 +160,14 @@ export class Git {
   }
 
   #inTurn<T>(args: readonly string[], work: () => Promise<T>): Promise<T> {
-    return LONG.has(nameOf(args)) ? work() : this.#short.run(work)
+    return LONG.has(commandOf(args)) ? work() : this.#short.run(work)
   }
 
   async #once(call: RunCall, args: readonly string[]): Promise<RunResult> {
     const settings = [...SAFE_CONFIG, ...(call.config ?? [])].flatMap((setting) => ['-c', setting])
     const git = ['git', '-C', call.dir, ...settings, ...args]
     const [command = 'git', ...rest] = call.low === true ? ['nice', '-n', '15', ...git] : git
-    const name = nameOf(args)
+    const name = commandOf(args)
     const result = await runChild({
       command,
       args: rest,
@@ -188,9 +188,4 @@ export class Git {
     }
     return { code: result.code, stdout: result.stdout, stderr: result.stderr }
   }
-}
-
-/** The command among git's arguments. */
-function nameOf(args: readonly string[]): string {
-  return args.find((argument) => !argument.startsWith('-')) ?? ''
 }

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Agent } from '../../support/agent.ts'
 import { git } from '../../support/git.ts'
+import { until } from '../../support/until.ts'
 import { type Bench, times } from '../bench.ts'
 import { count, type Figure, type Findings, ms, plain, ratio } from '../figure.ts'
 import { percentile, type Summary, summarise } from '../samples.ts'
@@ -32,27 +33,22 @@ const TALK_MS = 5_000
 /** Many sessions on one machine: who waits for whom, and whether the heart goes on beating. */
 export const crowd: Bench = {
   name: 'crowd',
-  async run(world, sizes) {
-    const cleanup = world.scope()
-    try {
-      const few = await Crowd.make(world, cleanup, FEW)
-      const many = await Crowd.make(world, cleanup, times(sizes, MANY, FEW))
-      const s = { few: [] as number[], many: [] as number[] }
-      // In turn, so that both meet the same weather; the first of each are not counted.
-      for (let n = -2; n < times(sizes, 12, 5); n += 1) {
-        const [a, b] = [await few.claim(), await many.claim()]
-        if (n >= 0) {
-          s.few.push(a)
-          s.many.push(b)
-        }
+  async run(world, sizes, cleanup) {
+    const few = await Crowd.make(world, cleanup, FEW)
+    const many = await Crowd.make(world, cleanup, times(sizes, MANY, FEW))
+    const s = { few: [] as number[], many: [] as number[] }
+    // In turn, so that both meet the same weather; the first of each are not counted.
+    for (let n = -2; n < times(sizes, 12, 5); n += 1) {
+      const [a, b] = [await few.claim(), await many.claim()]
+      if (n >= 0) {
+        s.few.push(a)
+        s.many.push(b)
       }
-      const neighbours = await many.neighbours(cleanup, times(sizes, 800, 200))
-      const burst = await many.burst()
-      const storm = await many.storm(cleanup, Math.min(REMOVALS, many.sessions))
-      return findings(many.sessions, s, neighbours, burst, storm)
-    } finally {
-      await cleanup.run()
     }
+    const neighbours = await many.neighbours(cleanup, times(sizes, 800, 200))
+    const burst = await many.burst()
+    const storm = await many.storm(cleanup, Math.min(REMOVALS, many.sessions))
+    return findings(many.sessions, s, neighbours, burst, storm)
   },
 }
 
@@ -199,9 +195,8 @@ class Crowd {
     const from = performance.now()
     const jobs = []
     for (const _ of this.#crew.agents) jobs.push(await this.#enqueue())
-    const end = from + 120_000
-    while (this.#crew.served < jobs.length && this.#crew.failures.length === 0 && performance.now() < end)
-      await sleep(100)
+    const isOver = () => this.#crew.served >= jobs.length || this.#crew.failures.length > 0
+    await until('everybody is served', isOver, 120_000).catch(() => undefined)
     const [failure] = this.#crew.failures
     if (failure !== undefined) console.error(`a session failed: ${failure}`)
     return { answered, served: this.#crew.served, seconds: (performance.now() - from) / 1000 }

@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process'
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { git } from '../../support/git.ts'
+import { until } from '../../support/until.ts'
 import { type Bench, times } from '../bench.ts'
 import { count, type Figure, type Findings, mb, plain, ratio } from '../figure.ts'
 import { type Summary, summarise } from '../samples.ts'
@@ -22,20 +22,15 @@ const SETTLE_MS = 60_000
 /** Jobs without end: whether the disk comes to rest, with as much saved work as was left behind and nothing else. */
 export const endurance: Bench = {
   name: 'endurance',
-  async run(world, sizes) {
-    const cleanup = world.scope()
-    try {
-      const large = await largeRepository(join(world.dir, 'endurance'))
-      const runs = [
-        await oneAfterTheOther(world, cleanup, 'small repository', undefined, times(sizes, 1_000, 30)),
-        await oneAfterTheOther(world, cleanup, '20,000 files', large, times(sizes, 100, 10)),
-      ]
-      return {
-        figures: runs.flatMap(({ figures }) => figures),
-        series: Object.assign({}, ...runs.map(({ series }) => series)),
-      }
-    } finally {
-      await cleanup.run()
+  async run(world, sizes, cleanup) {
+    const large = await largeRepository(join(world.dir, 'endurance'))
+    const runs = [
+      await oneAfterTheOther(world, cleanup, 'small repository', undefined, times(sizes, 1_000, 30)),
+      await oneAfterTheOther(world, cleanup, '20,000 files', large, times(sizes, 100, 10)),
+    ]
+    return {
+      figures: runs.flatMap(({ figures }) => figures),
+      series: Object.assign({}, ...runs.map(({ series }) => series)),
     }
   },
 }
@@ -109,10 +104,9 @@ async function diskMb(path: string): Promise<number> {
 
 /** Directories left when nothing is deleted any more. */
 async function settled(worktreeDir: string): Promise<number> {
-  const end = performance.now() + SETTLE_MS
-  for (;;) {
-    const names = (await readdir(worktreeDir)).filter((name) => !name.startsWith('.scrum4me'))
-    if (names.length <= 1 || performance.now() > end) return names.length
-    await sleep(500)
-  }
+  const names = async () => (await readdir(worktreeDir)).filter((name) => !name.startsWith('.scrum4me'))
+  await until('nothing is deleted any more', async () => (await names()).length <= 1, SETTLE_MS).catch(
+    () => undefined,
+  )
+  return (await names()).length
 }

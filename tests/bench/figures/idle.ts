@@ -35,48 +35,43 @@ const SERVER_MB = 160
  */
 export const idle: Bench = {
   name: 'idle',
-  async run(world, sizes) {
-    const cleanup = world.scope()
-    try {
-      const counters = cleanup.own(await DatabaseCounters.connect(world.server.url('postgres')), (made) =>
-        made.close(),
+  async run(world, sizes, cleanup) {
+    const counters = cleanup.own(await DatabaseCounters.connect(world.server.url('postgres')), (made) =>
+      made.close(),
+    )
+    const embedded = await Embedded.make(cleanup)
+    const memory = PROCESSES_TELL ? await embedded.memoryOfOneMore(sizes, cleanup) : null
+    const one = await waitingMachine(world, cleanup, 1)
+    const many = await waitingMachine(world, cleanup, times(sizes, MANY))
+    const rivals = await waitingServers(world, cleanup, times(sizes, SESSIONS))
+    await sleep(SETTLE_S * 1000)
+
+    const databases = [one, many, rivals.tenant].map(({ database }) => database)
+    const before = await counters.transactions(databases)
+    const cpuBefore = PROCESSES_TELL ? await cpuMs(embedded.pid) : 0
+    const from = performance.now()
+    await sleep(Math.max(10, WATCH_S * Math.min(1, sizes.scale * 2)) * 1000)
+    const elapsedMs = performance.now() - from
+    const cpu = PROCESSES_TELL ? (((await cpuMs(embedded.pid)) - cpuBefore) / elapsedMs) * 100 : null
+    const after = await counters.transactions(databases)
+    const aMinute = after.map((n, index) => ((n - (before[index] ?? 0)) * 60_000) / elapsedMs)
+    const connections = await counters.connections(databases)
+
+    const figures: Figure[] = []
+    if (memory !== null) figures.push(...(await memoryFigures(memory, embedded, rivals.servers)))
+    figures.push(...databaseFigures(times(sizes, MANY), rivals.servers.count, connections, aMinute))
+    if (cpu !== null) {
+      figures.push(
+        plain('idle daemon, 50 sessions: one core', { label: 'ours', value: cpu, unit: '%' }, 0.5),
+        plain(
+          'idle daemon, 50 sessions: RSS',
+          mb('ours', await rssMb(embedded.pid)),
+          120,
+          'after its sessions have called tools that load Prisma',
+        ),
       )
-      const embedded = await Embedded.make(cleanup)
-      const memory = PROCESSES_TELL ? await embedded.memoryOfOneMore(sizes, cleanup) : null
-      const one = await waitingMachine(world, cleanup, 1)
-      const many = await waitingMachine(world, cleanup, times(sizes, MANY))
-      const rivals = await waitingServers(world, cleanup, times(sizes, SESSIONS))
-      await sleep(SETTLE_S * 1000)
-
-      const databases = [one, many, rivals.tenant].map(({ database }) => database)
-      const before = await counters.transactions(databases)
-      const cpuBefore = PROCESSES_TELL ? await cpuMs(embedded.pid) : 0
-      const from = performance.now()
-      await sleep(Math.max(10, WATCH_S * Math.min(1, sizes.scale * 2)) * 1000)
-      const elapsedMs = performance.now() - from
-      const cpu = PROCESSES_TELL ? (((await cpuMs(embedded.pid)) - cpuBefore) / elapsedMs) * 100 : null
-      const after = await counters.transactions(databases)
-      const aMinute = after.map((n, index) => ((n - (before[index] ?? 0)) * 60_000) / elapsedMs)
-      const connections = await counters.connections(databases)
-
-      const figures: Figure[] = []
-      if (memory !== null) figures.push(...(await memoryFigures(memory, embedded, rivals.servers)))
-      figures.push(...databaseFigures(times(sizes, MANY), rivals.servers.count, connections, aMinute))
-      if (cpu !== null) {
-        figures.push(
-          plain('idle daemon, 50 sessions: one core', { label: 'ours', value: cpu, unit: '%' }, 0.5),
-          plain(
-            'idle daemon, 50 sessions: RSS',
-            mb('ours', await rssMb(embedded.pid)),
-            120,
-            'after its sessions have called tools that load Prisma',
-          ),
-        )
-      }
-      return { figures, series: {} } satisfies Findings
-    } finally {
-      await cleanup.run()
     }
+    return { figures, series: {} } satisfies Findings
   },
 }
 

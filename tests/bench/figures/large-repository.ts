@@ -8,30 +8,25 @@ import { largeRepository } from '../world/large-repository.ts'
 /** What a job of a large repository waits for, where a checkout takes a second or two. */
 export const largeRepositoryBench: Bench = {
   name: 'large-repository',
-  async run(world, sizes) {
-    const cleanup = world.scope()
-    try {
-      const clone = await largeRepository(join(world.dir, 'large'))
-      const course = await Course.make(world, cleanup, {}, [clone])
-      const s = await withSpares(course, times(sizes, 2, 1))
-      await course.close()
-      const ready = preparing(s)
-      return {
-        figures: [
-          ratio(
-            'claim → worktree ready, 20,000 files, p50',
-            ms('ours', median(ready)),
-            ms('git worktree add', median(s.add)),
-            0.2,
-          ),
-        ],
-        series: {
-          'claimed to answer, 20,000 files, ms': summarise(ready),
-          'git worktree add, 20,000 files, ms': summarise(s.add),
-        },
-      }
-    } finally {
-      await cleanup.run()
+  async run(world, sizes, cleanup) {
+    const clone = await largeRepository(join(world.dir, 'large'))
+    const course = await Course.make(world, cleanup, {}, [clone])
+    const s = await withSpares(course, times(sizes, 2, 1))
+    await course.close()
+    const ready = preparing(s)
+    return {
+      figures: [
+        ratio(
+          'claim → worktree ready, 20,000 files, p50',
+          ms('ours', median(ready)),
+          ms('git worktree add', median(s.add)),
+          0.2,
+        ),
+      ],
+      series: {
+        'claimed to answer, 20,000 files, ms': summarise(ready),
+        'git worktree add, 20,000 files, ms': summarise(s.add),
+      },
     }
   },
 }

@@ -20,20 +20,15 @@ type Series = Record<(typeof SERIES)[number], number[]>
 /** From a job's row to whoever does it: the claim, then the answer with a worktree of a small repository. */
 export const pickup: Bench = {
   name: 'pickup',
-  async run(world, sizes) {
-    const cleanup = world.scope()
-    try {
-      const rivals = await startRivals(world, cleanup)
-      const plain = await Course.make(world, cleanup, { SCRUM4ME_SPARE_WORKTREES: 'off' }, 1)
-      const s = await cycles(plain, rivals, times(sizes, 60))
-      await plain.close()
-      const spares = await Course.make(world, cleanup, {}, 4)
-      const spare = await withSpares(spares, times(sizes, 4, 1))
-      await spares.close()
-      return findings(s, spare)
-    } finally {
-      await cleanup.run()
-    }
+  async run(world, sizes, cleanup) {
+    const rivals = await startRivals(world, cleanup)
+    const plain = await Course.make(world, cleanup, { SCRUM4ME_SPARE_WORKTREES: 'off' }, 1)
+    const s = await cycles(plain, rivals, times(sizes, 60))
+    await plain.close()
+    const spares = await Course.make(world, cleanup, {}, 4)
+    const spare = await withSpares(spares, times(sizes, 4, 1))
+    await spares.close()
+    return findings(s, spare)
   },
 }
 

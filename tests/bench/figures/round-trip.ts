@@ -30,33 +30,28 @@ interface Rounds {
  */
 export const roundTrip: Bench = {
   name: 'round-trip',
-  async run(world, sizes) {
-    const cleanup = world.scope()
-    try {
-      const tenant = await world.tenant()
-      const machine = cleanup.own(await Machine.make(tenant), (made) => made.remove())
-      await machine.product()
-      await machine.start()
-      const { client: ours } = await machine.installation.agent()
-      const env = await sessionEnvironment(world, tenant)
-      const inProcess = await connect(process.execPath, [PER_SESSION_SERVER], env)
-      cleanup.own(inProcess, (made) => made.close())
-      const script = 'cat | "$0" "$1" | cat'
-      const piped = await connect('sh', ['-c', script, process.execPath, PER_SESSION_SERVER], env)
-      cleanup.own(piped, (made) => made.close())
-      const subjects = { ours, 'in process': inProcess, 'cat pipe': piped } as const
-      const figures: Figure[] = []
-      const series: Record<string, Summary> = {}
-      for (const question of QUESTION_NAMES) {
-        const measured = await measure(subjects, question, times(sizes, 10))
-        figures.push(...compare(question, measured))
-        for (const [name, { all }] of Object.entries(measured))
-          series[`${question}, ${name}, ms`] = summarise(all)
-      }
-      return { figures, series }
-    } finally {
-      await cleanup.run()
+  async run(world, sizes, cleanup) {
+    const tenant = await world.tenant()
+    const machine = cleanup.own(await Machine.make(tenant), (made) => made.remove())
+    await machine.product()
+    await machine.start()
+    const { client: ours } = await machine.installation.agent()
+    const env = await sessionEnvironment(world, tenant)
+    const inProcess = await connect(process.execPath, [PER_SESSION_SERVER], env)
+    cleanup.own(inProcess, (made) => made.close())
+    const script = 'cat | "$0" "$1" | cat'
+    const piped = await connect('sh', ['-c', script, process.execPath, PER_SESSION_SERVER], env)
+    cleanup.own(piped, (made) => made.close())
+    const subjects = { ours, 'in process': inProcess, 'cat pipe': piped } as const
+    const figures: Figure[] = []
+    const series: Record<string, Summary> = {}
+    for (const question of QUESTION_NAMES) {
+      const measured = await measure(subjects, question, times(sizes, 10))
+      figures.push(...compare(question, measured))
+      for (const [name, { all }] of Object.entries(measured))
+        series[`${question}, ${name}, ms`] = summarise(all)
     }
+    return { figures, series }
   },
 }
 
