@@ -1,14 +1,14 @@
 import { spawn } from 'node:child_process'
 import { mkdir, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { installedFile } from '../installed-file.ts'
 import { DETACHED_VARIABLE } from '../lifecycle/detached.ts'
 import type { Paths } from '../paths.ts'
 import type { Invocation } from './invocation.ts'
 
-/** The bin; beside this file's directory both in the package and in a checkout. */
-export function mainFile(): string {
-  return fileURLToPath(new URL('../main.js', import.meta.url))
+/** The bin. */
+export function mainFile(): Promise<string> {
+  return installedFile('dist/daemon/main.js')
 }
 
 /**
@@ -36,7 +36,7 @@ export async function spawnDetached({ env, paths }: Pick<Invocation, 'env' | 'pa
   const file = join(paths.logDir, 'start.log')
   const log = await open(file, 'w', 0o600)
   try {
-    const child = spawn(process.execPath, [...NODE_FLAGS, mainFile(), 'run', '--home', paths.home], {
+    const child = spawn(process.execPath, [...NODE_FLAGS, await mainFile(), 'run', '--home', paths.home], {
       cwd: '/',
       detached: true,
       stdio: ['ignore', 'ignore', log.fd],

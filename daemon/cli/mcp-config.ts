@@ -1,6 +1,6 @@
 import { realpath } from 'node:fs/promises'
-import { fileURLToPath } from 'node:url'
 import { loadConfig } from '../config/load-config.ts'
+import { installedFile } from '../installed-file.ts'
 import { Redactor } from '../redact.ts'
 import { shellWord } from '../wire/daemon-command.ts'
 import type { Invocation } from './invocation.ts'
@@ -52,7 +52,10 @@ export function mcpAddLine(argv: readonly string[]): string {
  */
 export async function shimCommand({ paths }: Pick<Invocation, 'paths'>): Promise<string[]> {
   const home = paths.isDefaultHome ? [] : ['--home', paths.home]
-  const shim = await realpath(fileURLToPath(new URL('../../shim/main.js', import.meta.url))).catch(() => '')
+  const shim = await installedFile('dist/shim/main.js').then(
+    (file) => realpath(file),
+    () => '',
+  )
   if (shim === '' || shim.includes('/_npx/')) return ['npx', '-y', 'scrum4me-daemon', 'mcp', ...home]
   return [process.execPath, shim, ...home]
 }

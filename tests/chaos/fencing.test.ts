@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, expect, it } from 'vitest'
@@ -19,6 +19,20 @@ afterEach(async () => {
   if (unfenced !== undefined) await rm(unfenced, { recursive: true, force: true })
 })
 
+/** The one file of the bundle in which `pattern` stands. */
+async function bundleWith(directory: string, pattern: RegExp): Promise<{ file: string; source: string }> {
+  const names = (await readdir(directory)).filter((name) => name.endsWith('.js'))
+  const files = await Promise.all(
+    names.map(async (name) => {
+      const file = join(directory, name)
+      return { file, source: await readFile(file, 'utf8') }
+    }),
+  )
+  const found = files.filter(({ source }) => pattern.test(source))
+  expect(found).toHaveLength(1)
+  return found[0]!
+}
+
 /** The built daemon with the condition taken out by which a job's writes are conditional on the claim. */
 async function buildWithoutFence(): Promise<Build> {
   unfenced = await realpath(await mkdtemp(join(tmpdir(), 's4m-unfenced-')))
@@ -28,9 +42,7 @@ async function buildWithoutFence(): Promise<Build> {
   await cp(join(root, 'package.json'), join(unfenced, 'package.json'))
   await symlink(join(root, 'node_modules'), join(unfenced, 'node_modules'))
   await symlink(join(root, 'prisma'), join(unfenced, 'prisma'))
-  const file = join(unfenced, 'dist/daemon/jobs/claim-identity.js')
-  const source = await readFile(file, 'utf8')
-  expect(source).toMatch(FENCE)
+  const { file, source } = await bundleWith(join(unfenced, 'dist/daemon'), FENCE)
   // The other parameters stay in the statement: PostgreSQL wants to know their types.
   const open = '`j.id = $1 and ($2::text, $3::text, $4::timestamp(3)) is not null`'
   await writeFile(

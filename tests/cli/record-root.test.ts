@@ -43,7 +43,7 @@ test('a link stays a link', async () => {
 
 test('concurrent writers of several processes lose nothing, and leave no drafts', async () => {
   const script = join(directory, 'writer.mjs')
-  const module = new URL('../../dist/daemon/cli/record-root.js', import.meta.url).href
+  const module = new URL('../../dist/compiled/daemon/cli/record-root.js', import.meta.url).href
   await writeFile(
     script,
     `const { recordRoot } = await import(${JSON.stringify(module)})

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -54,9 +54,12 @@ export async function repack(tarball: string, version: string, directory: string
   const root = join(directory, 'package')
   const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
   await writeFile(join(root, 'package.json'), JSON.stringify({ ...manifest, version }))
-  const source = join(root, 'dist/daemon/version.js')
-  const text = await readFile(source, 'utf8')
-  await writeFile(source, text.replace(manifest.version, version))
+  const bundle = join(root, 'dist/daemon')
+  for (const name of await readdir(bundle)) {
+    const text = await readFile(join(bundle, name), 'utf8')
+    const next = text.replace(`var VERSION = "${manifest.version}"`, `var VERSION = "${version}"`)
+    if (next !== text) await writeFile(join(bundle, name), next)
+  }
   const [report] = JSON.parse(
     await npm(root, 'pack', '--ignore-scripts', '--json', '--pack-destination', directory),
   )

@@ -7,7 +7,7 @@ import { delay } from '../../daemon/lifecycle/delay.ts'
 import { Supervisor } from '../../daemon/lifecycle/supervisor.ts'
 import { until } from '../support/until.ts'
 
-const MODULE = new URL('../../dist/daemon/lifecycle/stall-watchdog.js', import.meta.url).href
+const MODULE = new URL('../../dist/compiled/daemon/lifecycle/stall-watchdog.js', import.meta.url).href
 
 let directory: string
 const children: ChildProcess[] = []

@@ -8,8 +8,10 @@ import type { StatusReport } from '../../daemon/wire/status-report.ts'
 import { Agent, type AgentOptions } from './agent.ts'
 import { until } from './until.ts'
 
-/** The built files, both when run from sources and when compiled below dist/. */
-const ROOT = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../../' : '../../../', import.meta.url))
+/** The built files, both when run from sources and when compiled below dist/compiled. */
+const ROOT = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? '../../' : '../../../../', import.meta.url),
+)
 export const MAIN = join(ROOT, 'dist/daemon/main.js')
 export const SHIM = join(ROOT, 'dist/shim/main.js')
 

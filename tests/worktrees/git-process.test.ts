@@ -2,15 +2,18 @@ import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { Git } from '../../daemon/worktrees/git/git.ts'
 import { GitError } from '../../daemon/worktrees/git/git-error.ts'
 import { GitProcess } from '../../daemon/worktrees/git/git-process.ts'
+import { MAIN } from '../support/installation.ts'
 import { until } from '../support/until.ts'
 
-const DIST = join(import.meta.dirname, '../../dist/daemon/worktrees/git')
-const program = join(DIST, 'git-main.js')
+const DIST = join(import.meta.dirname, '../../dist/compiled/daemon/worktrees/git')
+const program = join(dirname(MAIN), 'git-main.js')
+/** Four of them without an answer end it, and a process that starts on a busy machine answers nothing yet. ms */
+const PING_MS = 1_000
 
 let dir: string
 let apart: GitProcess
@@ -19,7 +22,7 @@ let git: Git
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 's4m-git-'))
   const env = { PATH: process.env.PATH, HOME: dir, SCRUM4ME_TOKEN: 'secret', DATABASE_URL: 'secret' }
-  apart = new GitProcess({ env, program, pingMs: 100 })
+  apart = new GitProcess({ env, program, pingMs: PING_MS })
   git = new Git({ env, apart })
   execFileSync('git', ['init', '--quiet', dir])
 })

@@ -1,14 +1,15 @@
-import { access, constants, realpath } from 'node:fs/promises'
+import { access, constants, readFile, realpath } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { loadConfig } from '../../config/load-config.ts'
 import { RepoRoots } from '../../config/repo-roots.ts'
 import { DaemonError } from '../../errors.ts'
+import { installedFile } from '../../installed-file.ts'
 import { Redactor } from '../../redact.ts'
 import { mainFile } from '../detached.ts'
 import type { Invocation } from '../invocation.ts'
 import { runTool } from './run-tool.ts'
 import { launchdLabel } from './service-name.ts'
-import { commandWord, fill, readTemplate, unitWord, xmlText } from './template.ts'
+import { commandWord, fill, unitWord, xmlText } from './template.ts'
 
 const VERSION_DEADLINE_MS = 5_000
 
@@ -68,7 +69,7 @@ export async function writablePaths({
 
 export async function renderPlist({ env, paths, main }: Rendered): Promise<string> {
   const values = await programs(env, main)
-  return fill(await readTemplate('launchd/com.scrum4me.daemon.plist'), {
+  return fill(await template('launchd/com.scrum4me.daemon.plist'), {
     LABEL: xmlText(launchdLabel(paths).name),
     NODE: xmlText(values.node),
     MAIN: xmlText(values.main),
@@ -77,9 +78,14 @@ export async function renderPlist({ env, paths, main }: Rendered): Promise<strin
   })
 }
 
+/** A file of this package. */
+async function template(name: string): Promise<string> {
+  return readFile(await installedFile(name), 'utf8')
+}
+
 /** Growing pauses are known from systemd 254 on; an older one would complain of them at every reload. */
 async function unitTemplate(name: string, env: NodeJS.ProcessEnv): Promise<string> {
-  const text = await readTemplate(name)
+  const text = await template(name)
   const { code, stdout } = await runTool('systemctl', ['--version'], env, VERSION_DEADLINE_MS)
   const version = code === 0 ? Number(/^systemd (\d+)/.exec(stdout)?.[1]) : Number.NaN
   if (!(version < 254)) return text
@@ -89,9 +95,9 @@ async function unitTemplate(name: string, env: NodeJS.ProcessEnv): Promise<strin
 /** Absolute paths of node and our bin, and a PATH with which git, ssh and node are found. */
 async function programs(
   env: NodeJS.ProcessEnv,
-  bin = mainFile(),
+  bin?: string,
 ): Promise<{ node: string; main: string; path: string }> {
-  const main = await realpath(bin)
+  const main = await realpath(bin ?? (await mainFile()))
   if (main.includes('/_npx/')) {
     throw new DaemonError(
       'VALIDATION_ERROR',

@@ -1,20 +1,3 @@
-import { readFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { DaemonError } from '../../errors.ts'
-
-/** A file of this package, found upwards from here: one level more in a build than in a checkout. */
-export async function readTemplate(name: string, from: string = import.meta.dirname): Promise<string> {
-  for (let directory = from; dirname(directory) !== directory; directory = dirname(directory)) {
-    const text = await readFile(join(directory, name), 'utf8').catch(() => undefined)
-    if (text !== undefined) return text
-  }
-  throw new DaemonError(
-    'INTERNAL',
-    `${name} is missing from this installation`,
-    'Install scrum4me-daemon again.',
-  )
-}
-
 /** Replaces each `@NAME@`; a name without a value is a defect. */
 export function fill(template: string, values: Readonly<Record<string, string>>): string {
   return template.replace(/@([A-Z][A-Z_]*)@/g, (_all, name: string) => {

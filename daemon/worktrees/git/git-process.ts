@@ -22,7 +22,7 @@ interface Pending {
 export interface GitProcessOptions {
   /** The daemon's environment; only what git may see reaches the process. */
   readonly env: NodeJS.ProcessEnv
-  /** The compiled `git-main.js`; default: the one beside this file. */
+  /** The compiled `git-main.js`; default: the one beside this file or the bundle with it. */
   readonly program?: string
   /** Between two looks whether it still answers, ms. */
   readonly pingMs?: number
