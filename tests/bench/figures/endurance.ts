@@ -26,7 +26,7 @@ export const endurance: Bench = {
     const large = await largeRepository(join(world.dir, 'endurance'))
     const runs = [
       await oneAfterTheOther(world, cleanup, 'small repository', undefined, times(sizes, 1_000, 30)),
-      await oneAfterTheOther(world, cleanup, '20,000 files', large, times(sizes, 100, 10)),
+      await oneAfterTheOther(world, cleanup, '20,000 files', large, times(sizes, 1_000, 10)),
     ]
     return {
       figures: runs.flatMap(({ figures }) => figures),
