@@ -11,6 +11,19 @@ const LOCK_NAME = 'scrum4me.lock'
 /** How long another process may hold a clone before we give up, seconds. */
 const WAIT_SECONDS = 120
 const STALE_MS = 10_000
+/** How long the kernel's lock is kept for the next in line here, because taking it starts a process, ms. */
+const KEPT_MS = 100
+/** For how long in all, before other processes get their turn, ms. */
+const LONGEST_MS = 1_000
+
+interface Held {
+  readonly kernel: KernelLock
+  readonly since: number
+}
+
+interface Kept extends Held {
+  readonly timer: NodeJS.Timeout
+}
 
 /**
  * One writer per clone. Whoever changes refs or worktrees of a clone holds three things, in this order:
@@ -21,6 +34,8 @@ const STALE_MS = 10_000
 export class RepoLock {
   readonly #queue = new KeyQueue()
   readonly #waitSeconds: number
+  /** Held by nobody here, and not given back yet. By file. */
+  readonly #kept = new Map<string, Kept>()
 
   constructor(options: { readonly waitSeconds?: number } = {}) {
     this.#waitSeconds = options.waitSeconds ?? WAIT_SECONDS
@@ -30,7 +45,10 @@ export class RepoLock {
   run<T>(commonDir: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     return this.#queue.run(commonDir, signal, async () => {
       const file = join(commonDir, LOCK_NAME)
-      const kernel = await this.#take(file, signal)
+      const held = (await this.#again(file)) ?? {
+        kernel: await this.#take(file, signal),
+        since: performance.now(),
+      }
       try {
         const release = await mark(file)
         try {
@@ -39,9 +57,30 @@ export class RepoLock {
           await release()
         }
       } finally {
-        await kernel.release()
+        await this.#keep(file, held)
       }
     })
+  }
+
+  /** The lock as it was kept; null when it must be taken anew. */
+  async #again(file: string): Promise<Held | null> {
+    const kept = this.#kept.get(file)
+    if (kept === undefined) return null
+    clearTimeout(kept.timer)
+    this.#kept.delete(file)
+    if (await kept.kernel.isCurrent().catch(() => false)) return kept
+    await kept.kernel.release()
+    return null
+  }
+
+  async #keep(file: string, { kernel, since }: Held): Promise<void> {
+    if (performance.now() - since > LONGEST_MS) return kernel.release()
+    const timer = setTimeout(() => {
+      this.#kept.delete(file)
+      void kernel.release().catch(() => undefined)
+    }, KEPT_MS)
+    timer.unref()
+    this.#kept.set(file, { kernel, since, timer })
   }
 
   async #take(file: string, signal: AbortSignal | undefined): Promise<KernelLock> {

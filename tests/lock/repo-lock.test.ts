@@ -82,6 +82,36 @@ test('waiting for another process ends when it is called off', async () => {
   await holder?.release()
 })
 
+test('a lock that is used again and again is given to another process in between', async () => {
+  const lock = new RepoLock()
+  let over = false
+  const busy = (async () => {
+    while (!over) await lock.run(dir, undefined, () => new Promise((resolve) => setTimeout(resolve, 20)))
+  })()
+  const [other] = await contenders(1, 3)
+  const code = await other?.exited
+  over = true
+  await busy
+  expect(code).toBe(0)
+  expect(other?.lines.filter((line) => line.startsWith('OVERLAP'))).toEqual([])
+})
+
+test('a lock file that was replaced meanwhile is not taken for held', async () => {
+  const lock = new RepoLock()
+  await lock.run(dir, undefined, async () => undefined)
+  await rm(join(dir, 'scrum4me.lock'))
+  const holder = await takeKernelLock(join(dir, 'scrum4me.lock'))
+  let entered = false
+  const waiting = lock.run(dir, undefined, async () => {
+    entered = true
+  })
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  expect(entered).toBe(false)
+  await holder?.release()
+  await waiting
+  expect(entered).toBe(true)
+})
+
 test('a clone that cannot be written to is a clear error', async () => {
   await writeFile(join(dir, 'file'), '')
   await expect(new RepoLock().run(join(dir, 'file'), undefined, async () => undefined)).rejects.toMatchObject(

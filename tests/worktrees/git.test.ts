@@ -75,7 +75,8 @@ describe('a child process', () => {
   test('called off ends at once; called off before, never begins', async () => {
     const stop = new AbortController()
     const running = call('echo $$ > pid; sleep 600', { signal: stop.signal })
-    await until(() => readFile(join(dir, 'pid'), 'utf8').catch(() => null))
+    // The shell makes the file first and writes into it then.
+    await until(async () => (await readFile(join(dir, 'pid'), 'utf8').catch(() => '')).trim() !== '')
     stop.abort()
     expect((await running).ended).toBe('aborted')
     await until(() => isGone('pid'))

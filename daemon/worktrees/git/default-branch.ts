@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { UPLOAD_PACK } from './fetch.ts'
 import type { Git } from './git.ts'
 import { GitError } from './git-error.ts'
@@ -9,7 +11,11 @@ const USUAL_NAMES = ['main', 'master', 'trunk', 'develop']
 
 /** What `refs/remotes/origin/HEAD` says; null when it says nothing. No network. */
 export async function recordedDefault(git: Git, repository: Repository): Promise<string | null> {
-  const target = await symbolicTarget(git, repository, `${REMOTE_PREFIX}HEAD`)
+  const name = `${REMOTE_PREFIX}HEAD`
+  // A symbolic ref is never packed, and a file is read sooner than a process is started.
+  const target = repository.refsInFiles
+    ? await readFile(join(repository.commonDir, name), 'utf8').then(symbolicTargetIn, () => null)
+    : await symbolicTarget(git, repository, name)
   return target?.startsWith(REMOTE_PREFIX) ? target.slice(REMOTE_PREFIX.length) : null
 }
 
@@ -45,6 +51,10 @@ export async function ownDefault(git: Git, repository: Repository): Promise<stri
   const usual = [...(configured === undefined ? [] : [configured]), ...USUAL_NAMES]
   if (head !== undefined && branches.includes(head) && (repository.bare || usual.includes(head))) return head
   return usual.find((name) => branches.includes(name)) ?? head ?? null
+}
+
+function symbolicTargetIn(text: string): string | null {
+  return /^ref:\s*(\S+)\s*$/.exec(text)?.[1] ?? null
 }
 
 async function symbolicTarget(git: Git, repository: Repository, ref: string): Promise<string | null> {

@@ -117,9 +117,8 @@ export async function replaceFile(file: string, text: string): Promise<void> {
 
 /** False: the clone keeps its refs, or its paths, in a way that only git itself should write. */
 function isPlain(repository: Repository): boolean {
-  return !repository.config.some(
-    ({ key, value }) =>
-      (key === 'extensions.refstorage' && value !== 'files') || key === 'extensions.relativeworktrees',
+  return (
+    repository.refsInFiles && !repository.config.some(({ key }) => key === 'extensions.relativeworktrees')
   )
 }
 

@@ -19,6 +19,8 @@ export interface Repository {
   /** `-c` settings that this clone needs to be safe; part of every call on it. */
   readonly settings: readonly string[]
   readonly hasOrigin: boolean
+  /** Refs are files below the common directory, or packed there; false: only git can read them. */
+  readonly refsInFiles: boolean
   /** `core.sshCommand` as the user has it, not the clone. */
   readonly sshCommand: string | undefined
 }
@@ -52,6 +54,7 @@ export async function openRepository(git: Git, root: string, signal?: AbortSigna
     config,
     settings: hardening(config),
     hasOrigin: config.some((entry) => entry.key === 'remote.origin.url'),
+    refsInFiles: !config.some(({ key, value }) => key === 'extensions.refstorage' && value !== 'files'),
     sshCommand: trustedEntries(config).findLast((entry) => entry.key === 'core.sshcommand')?.value,
   }
 }
