@@ -16,3 +16,19 @@ export async function bareWorktreeAdd(clone: string, parent: string): Promise<nu
   await git(clone, 'branch', '--quiet', '-D', branch)
   return took
 }
+
+/** ms of the least fetch that tells whether origin's default branch has moved. */
+export function bareFetch(clone: string): Promise<number> {
+  return timed(() =>
+    git(
+      clone,
+      'fetch',
+      '--quiet',
+      '--no-tags',
+      '--no-auto-maintenance',
+      '--no-write-fetch-head',
+      'origin',
+      'main',
+    ),
+  )
+}

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Agent } from '../../support/agent.ts'
-import { bareWorktreeAdd } from './bare-git.ts'
+import { bareFetch, bareWorktreeAdd } from './bare-git.ts'
 import { ClaimWatch } from './claim-watch.ts'
 import type { Cleanup } from './cleanup.ts'
 import { sharedNow } from './clock.ts'
@@ -74,6 +74,10 @@ export class Course {
     return bareWorktreeAdd(this.#next().clone, this.machine.installation.dir)
   }
 
+  bareFetch(): Promise<number> {
+    return bareFetch(this.#next().clone)
+  }
+
   /** Ends the daemon, so that it does not stand in the way of what follows. */
   async close(): Promise<void> {
     await this.#agent.close()
@@ -92,14 +96,18 @@ export interface CourseSeries {
   readonly claimed: number[]
   readonly answered: number[]
   readonly add: number[]
+  readonly fetch: number[]
 }
 
 /** Rounds of one job for each clone, each with its spare ready, and as many bare `git worktree add` beside them. */
 export async function withSpares(course: Course, rounds: number): Promise<CourseSeries> {
-  const s: CourseSeries = { claimed: [], answered: [], add: [] }
+  const s: CourseSeries = { claimed: [], answered: [], add: [], fetch: [] }
   for (let round = 0; round < rounds; round += 1) {
     await course.machine.spares(course.clones)
-    for (const _ of course.clones) s.add.push(await course.bareAdd())
+    for (const _ of course.clones) {
+      s.add.push(await course.bareAdd())
+      s.fetch.push(await course.bareFetch())
+    }
     await sleep(REST_MS)
     for (const _ of course.clones) {
       const { claimed, answered } = await course.job()
