@@ -11,6 +11,7 @@ import type { JobRecord } from './job-record.ts'
 import { checkJobId } from './layout.ts'
 import { lstatOrNull } from './lstat-or-null.ts'
 import { make } from './make.ts'
+import { takenNames } from './new-branch.ts'
 import type { PreparePlan } from './prepare.ts'
 import { finishRemoval } from './remove.ts'
 import type { Spares } from './spares.ts'
@@ -75,11 +76,14 @@ async function reuseOrMake(
   if (known?.phase === 'creating') await undo(engine, known)
   else if (known !== null) await clearAway(engine, known)
 
+  const taken = takenNames(engine, request.repoRoot, jobId, signal)
+  // Awaited much later, or not at all when the clone cannot be opened.
+  taken.catch(() => undefined)
   const repository = await openClone(engine, request.repoRoot, signal)
   const path = await freePath(engine, jobId)
   await checkDisk(engine)
   const base = await sharedBase(engine, repository, since, request.sshAuthSock, signal)
-  const record = await make(engine, spares, { jobId, repository, path, base, request, signal })
+  const record = await make(engine, spares, { jobId, repository, path, base, taken, request, signal })
   return answer(engine, record, false)
 }
 

@@ -17,19 +17,21 @@ export interface Making {
   readonly repository: Repository
   readonly path: string
   readonly base: Base
+  /** Names of branches like the job's. */
+  readonly taken: Promise<ReadonlySet<string>>
   readonly request: CreateRequest
   readonly signal: AbortSignal
 }
 
 /** Makes branch, registration and files, or takes a spare; leaves a `creating` record when it fails. */
 export async function make(engine: Engine, spares: Spares, making: Making): Promise<JobRecord> {
-  const { jobId, repository, path, base, request, signal } = making
+  const { jobId, repository, path, base, taken, request, signal } = making
   const { sshAuthSock } = request
   const spare = await spares.reserve(repository, base.sha, { sshAuthSock, signal })
   let handedOver = false
   try {
     const planned = await engine.lock.run(repository.commonDir, signal, async () => {
-      const chosen = await chooseBranch(engine, repository, jobId, signal)
+      const chosen = await chooseBranch(engine, repository, jobId, await taken, signal)
       // Before git changes anything: whatever is half made after a crash is known by its record.
       const record = await plan(engine, making, chosen)
       await makeBranch(engine, repository, chosen.branch, base.sha, signal)

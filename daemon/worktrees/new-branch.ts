@@ -1,28 +1,46 @@
 import type { Engine } from './engine.ts'
 import { GitError } from './git/git-error.ts'
+import { isAbsent } from './git/read-ref.ts'
 import { createBranch } from './git/refs.ts'
 import { listWorktrees, onClone, type Repository } from './git/repository.ts'
 import { branchOf } from './layout.ts'
 import { WorktreeError } from './worktree-error.ts'
 
-/** A name that neither the clone nor origin (as last fetched) has: an existing branch is never reused. */
-export async function chooseBranch(
+/** Names like the job's that the clone or origin (as last fetched) has. Asked early: it waits for nothing else. */
+export async function takenNames(
   engine: Engine,
-  repository: Repository,
+  repoRoot: string,
   jobId: string,
   signal: AbortSignal,
-): Promise<{ branch: string; warnings: string[] }> {
+): Promise<ReadonlySet<string>> {
   const wanted = branchOf(jobId)
-  const call = onClone(repository, signal)
   const listed = await engine.git.text(
-    call,
+    { dir: repoRoot, signal },
     'for-each-ref',
     '--format=%(refname)',
     `refs/heads/${wanted}*`,
     `refs/remotes/origin/${wanted}*`,
   )
-  const taken = new Set(listed.split('\n').map((ref) => ref.replace(/^refs\/(heads|remotes\/origin)\//, '')))
+  return new Set(listed.split('\n').map((ref) => ref.replace(/^refs\/(heads|remotes\/origin)\//, '')))
+}
+
+/**
+ * A name that neither the clone nor origin (as last fetched) has: an existing branch is never reused. The caller
+ * holds the clone's lock; `early` was asked before, and other jobs may have made branches since.
+ */
+export async function chooseBranch(
+  engine: Engine,
+  repository: Repository,
+  jobId: string,
+  early: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<{ branch: string; warnings: string[] }> {
+  const wanted = branchOf(jobId)
+  if (!early.has(wanted) && (await isAbsent(repository, `refs/heads/${wanted}`)))
+    return { branch: wanted, warnings: [] }
+  const taken = await takenNames(engine, repository.root, jobId, signal)
   if (!taken.has(wanted)) return { branch: wanted, warnings: [] }
+  const call = onClone(repository, signal)
   const stamp = engine.now().toISOString().replace(/\D/g, '').slice(0, 14)
   let branch = `${wanted}-${stamp}`
   for (let count = 2; taken.has(branch); count += 1) branch = `${wanted}-${stamp}-${count}`

@@ -59,8 +59,8 @@ test('how many git processes a job costs', { timeout: 60_000 }, async () => {
   await writeFile(join(dirty?.path ?? '', 'src/a.txt'), 'modified')
   const removeWithWork = await commandsOf(() => remove('job-second'))
   expect({ plain, fromSpare, isPushed, removePushed, removeUntouched, removeWithWork }).toEqual({
-    plain: 7,
-    fromSpare: 6,
+    plain: 6,
+    fromSpare: 5,
     isPushed: 3,
     removePushed: 13,
     removeUntouched: 14,

@@ -4,6 +4,7 @@ import { askedDefault, guessedDefault, ownDefault, recordedDefault } from './def
 import { fetchBranch } from './fetch.ts'
 import type { Git } from './git.ts'
 import { GitError } from './git-error.ts'
+import { branchTip } from './read-ref.ts'
 import { commitOf } from './refs.ts'
 import { onClone, type Repository } from './repository.ts'
 
@@ -134,6 +135,7 @@ export class BaseFinder {
   }
 
   #tip(repository: Repository, ref: string): Promise<string | null> {
+    if (ref.startsWith('refs/')) return branchTip(this.#git, repository, ref)
     return commitOf(this.#git, onClone(repository), ref)
   }
 }
