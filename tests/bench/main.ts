@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { allBenches } from './all-benches.ts'
 import type { Bench } from './bench.ts'
-import { endurance } from './figures/endurance.ts'
+import { endurance, largeEndurance } from './figures/endurance.ts'
 import { largeStorm } from './figures/large-storm.ts'
 import { expectations } from './fleet/expectations.ts'
 import { fleet } from './fleet/fleet.ts'
@@ -10,7 +10,8 @@ import { run } from './run.ts'
 
 const HELP = `npm run bench [-- options]          speed and weight beside floors and rivals
 npm run bench -- fleet [options]   2,000 machines on one database: arithmetic, then measured
-npm run bench -- endurance         1,000 jobs in a row, twice: what is left on the disk (an hour)
+npm run bench -- endurance         1,000 jobs in a row: what is left on the disk (ten minutes)
+npm run bench -- large-endurance   the same with 20,000 files (an hour)
 npm run bench -- large-storm       100 worktrees of 20,000 files removed at once (ten minutes, 14 GB)
 
   --only NAME     one bench; may be given several times: ${allBenches.map(({ name }) => name).join(', ')}
@@ -29,7 +30,12 @@ const { values, positionals } = parseArgs({
 })
 
 /** Run by name only, each longer than a run of all others may take. */
-const APART: Readonly<Record<string, Bench>> = { fleet, endurance, 'large-storm': largeStorm }
+const APART: Readonly<Record<string, Bench>> = {
+  fleet,
+  endurance,
+  'large-endurance': largeEndurance,
+  'large-storm': largeStorm,
+}
 const [word = ''] = positionals
 const isFleet = word === 'fleet'
 const apart = Object.hasOwn(APART, word) ? APART[word] : undefined
