@@ -1,10 +1,15 @@
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
+import { failureAnswer } from '../wire/failure-answer.ts'
 import { isNotification, isRequest, isRequestId, isResponse, type RequestId } from '../wire/json-rpc.ts'
+import { OwnRequests } from './own-requests.ts'
 
 /** Requests of one connection that may run at once, and their bytes together. No honest client comes near. */
 const MAX_UNANSWERED = 1024
 const MAX_UNANSWERED_BYTES = 64 * 1024 * 1024
+
+const TOO_LARGE =
+  'INTERNAL: The answer is larger than 8 MiB and cannot be delivered; what the call did stands. Ask for less at a time.'
 
 /** Superseded by the next one of their kind, so a slow reader may miss some. */
 const DROPPABLE = new Set(['notifications/progress', 'notifications/message'])
@@ -22,6 +27,7 @@ export class SessionTransport implements Transport {
   onerror?: ((error: Error) => void) | undefined
 
   readonly #wire: TransportWire
+  readonly #own = new OwnRequests()
   readonly #unanswered = new Map<RequestId, { readonly method: string; readonly bytes: number }>()
   #unansweredBytes = 0
   #early: { message: JSONRPCMessage; bytes: number }[] | undefined = []
@@ -39,13 +45,13 @@ export class SessionTransport implements Transport {
 
   async send(message: JSONRPCMessage): Promise<void> {
     const droppable = 'method' in message && DROPPABLE.has(message.method)
-    let asked: string | undefined
-    if (!('method' in message) && isRequestId(message.id)) asked = this.#answered(message.id)
+    let asked = ''
+    if (!('method' in message) && isRequestId(message.id)) asked = this.#answered(message.id) ?? ''
     try {
-      await this.#wire.write(message, droppable)
+      await this.#wire.write(this.#own.outgoing(message), droppable)
     } catch (error) {
       if (!isOversized(error) || 'method' in message || message.id === undefined) throw error
-      await this.#wire.write(oversizedAnswer(message.id, asked), false)
+      await this.#wire.write(failureAnswer({ id: message.id, method: asked }, TOO_LARGE), false)
     }
   }
 
@@ -56,6 +62,8 @@ export class SessionTransport implements Transport {
   /** One message from the peer. Returns what is wrong with it when the peer must be dropped for it. */
   receive(value: unknown, bytes: number): string | undefined {
     if (!isMessage(value)) return 'malformed JSON-RPC message'
+    const message = this.#own.incoming(value)
+    if (message === undefined) return undefined
     if (isRequest(value)) {
       this.#unanswered.set(value.id, { method: value.method, bytes })
       this.#unansweredBytes += bytes
@@ -67,9 +75,9 @@ export class SessionTransport implements Transport {
       const id = value.params?.requestId
       if (isRequestId(id)) this.#answered(id)
     }
-    if (this.#early === undefined) this.onmessage?.(value)
+    if (this.#early === undefined) this.onmessage?.(message)
     else {
-      this.#early.push({ message: value, bytes })
+      this.#early.push({ message, bytes })
       if (this.#early.length > MAX_UNANSWERED) return 'too many messages before the session is ready'
     }
     return undefined
@@ -99,12 +107,4 @@ function isMessage(value: unknown): value is JSONRPCMessage {
 
 function isOversized(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ERR_IPC_FRAME_TOO_LARGE'
-}
-
-function oversizedAnswer(id: RequestId, method: string | undefined): object {
-  const text =
-    'INTERNAL: The answer is larger than 8 MiB and cannot be delivered; what the call did stands. Ask for less at a time.'
-  return method === 'tools/call'
-    ? { jsonrpc: '2.0', id, result: { isError: true, content: [{ type: 'text', text }] } }
-    : { jsonrpc: '2.0', id, error: { code: -32603, message: text } }
 }

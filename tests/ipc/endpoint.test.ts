@@ -1,11 +1,13 @@
 import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
 import { expect, onTestFinished, test } from 'vitest'
 import { DaemonError } from '../../daemon/errors.ts'
 import { control } from '../../daemon/ipc/control-client.ts'
 import type { Endpoint } from '../../daemon/ipc/endpoint.ts'
 import { ensureHome } from '../../daemon/ipc/ensure-home.ts'
+import type { SessionConnection } from '../../daemon/ipc/session-connection.ts'
 import { type Paths, resolvePaths } from '../../daemon/paths.ts'
 import { holders } from './holder.ts'
 import { RawPeer } from './raw-peer.ts'
@@ -152,6 +154,49 @@ test('send resolves when written and rejects once the peer is gone', async () =>
   peer.close()
   expect(await session?.closed).toMatchObject({ kind: 'gone' })
   await expect(session?.transport.send(message)).rejects.toThrow('closed')
+})
+
+test("the daemon's own requests have ids that no other connection has, and only their answers count", async () => {
+  const paths = await tempHome()
+  const heard: unknown[] = []
+  const asking: SessionConnection[] = []
+  await started(paths, {
+    onSession(connection) {
+      asking.push(connection)
+      connection.transport.onmessage = (message) => void heard.push(message)
+      void connection.transport.start()
+    },
+  })
+  const peers = [await RawPeer.greeted(paths.socket), await RawPeer.greeted(paths.socket)] as const
+  const send = (message: object) =>
+    Promise.all(
+      asking.map(({ transport }) => transport.send({ jsonrpc: '2.0', ...message } as JSONRPCMessage)),
+    )
+  await send({ id: 0, method: 'ping' })
+  await send({ id: 1, method: 'ping' })
+  await send({ method: 'notifications/cancelled', params: { requestId: 1, reason: 'late' } })
+  type Sent = { id: string; params: { requestId: string } }
+  const [before, peer] = await Promise.all(
+    peers.map(async (peer) => (await Promise.all([0, 1, 2].map((nth) => peer.event('mcp', nth)))) as Sent[]),
+  )
+  const ids = [...before!, ...peer!].map(({ id }) => id).filter((id) => id !== undefined)
+  expect(new Set(ids).size).toBe(4)
+  for (const id of ids) expect(id).toMatch(/^[\w-]{20,}:[01]$/)
+  expect(peer![2]!.params).toEqual({ requestId: peer![1]!.id, reason: 'late' })
+
+  const answer = (id: unknown) => peers[1].send('mcp', { jsonrpc: '2.0', id, result: {} })
+  answer(0)
+  answer(before![0]!.id)
+  answer(peer![1]!.id)
+  answer(peer![0]!.id)
+  answer(peer![0]!.id)
+  peers[1].send('mcp', { jsonrpc: '2.0', error: { code: -32600, message: 'to nothing' } })
+  peers[1].send('mcp', { jsonrpc: '2.0', method: 'notifications/last' })
+  await until('all is heard', () => JSON.stringify(heard).includes('last'))
+  expect(heard).toEqual([
+    { jsonrpc: '2.0', id: 0, result: {} },
+    { jsonrpc: '2.0', method: 'notifications/last' },
+  ])
 })
 
 test('an answer over the frame limit becomes an error to that call alone', async () => {
