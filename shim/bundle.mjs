@@ -10,6 +10,31 @@ const dist = join(root, 'dist')
 const ours = join(dist, 'shim')
 const target = process.argv[2] === undefined ? ours : resolve(process.argv[2])
 
+/**
+ * Stand-ins for built-in modules: node-ipc can also speak TLS and UDP, and makes itself a `require`, and
+ * `node:fs/promises` loads a dozen others for two functions. A shim uses none of it, and loading it costs
+ * a quarter of an idle shim's own memory.
+ */
+const STAND_INS = {
+  'node:tls': 'export default undefined',
+  'node:dgram': 'export default undefined',
+  'node:module': 'export const createRequire = () => undefined',
+  'node:fs/promises': `
+    import * as fs from 'node:fs'
+    import { promisify } from 'node:util'
+    export const lstat = promisify(fs.lstat)
+    export const readFile = promisify(fs.readFile)`,
+}
+
+const standIns = {
+  name: 'stand-ins',
+  setup(bundle) {
+    const filter = new RegExp(`^(${Object.keys(STAND_INS).join('|')})$`)
+    bundle.onResolve({ filter }, ({ path }) => ({ path, namespace: 'stand-in' }))
+    bundle.onLoad({ filter: /./, namespace: 'stand-in' }, ({ path }) => ({ contents: STAND_INS[path] }))
+  },
+}
+
 /** What the shim answers while no daemon is there, from the very sources that the daemon serves. */
 async function readAnswers() {
   // Beside node_modules, where its imports resolve; named by process, because tests bundle at the same time.
@@ -49,20 +74,13 @@ await build({
   define: {
     SCRUM4ME_ANSWERS: JSON.stringify({
       initialize: JSON.stringify({ capabilities, serverInfo, instructions }).slice(1, -1),
-      tools: JSON.stringify({ tools }),
-      prompts: JSON.stringify({ prompts }),
+      'tools/list': JSON.stringify({ tools }),
+      'prompts/list': JSON.stringify({ prompts }),
       catalog,
     }),
     'import.meta.url': 'undefined',
   },
-  // node-ipc can also speak TLS and UDP, and makes itself a `require`. A shim uses none of it, and loading
-  // it costs a quarter of an idle shim's own memory.
-  alias: {
-    'node:tls': join(root, 'shim/absent.ts'),
-    'node:dgram': join(root, 'shim/absent.ts'),
-    'node:module': join(root, 'shim/absent.ts'),
-    'node:fs/promises': join(root, 'shim/fs-promises.ts'),
-  },
+  plugins: [standIns],
 })
 chmodSync(join(target, 'main.js'), 0o755)
 

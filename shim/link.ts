@@ -1,153 +1,133 @@
 import { dirname } from 'node:path'
+import { parseArgs } from 'node:util'
 import { DaemonError } from '../daemon/errors.ts'
-import { type Paths, resolvePaths } from '../daemon/paths.ts'
+import { resolvePaths } from '../daemon/paths.ts'
 import { checkPrivateDirectory } from '../daemon/wire/check-private-directory.ts'
+import { composeHello } from '../daemon/wire/compose-hello.ts'
 import { daemonCommand } from '../daemon/wire/daemon-command.ts'
 import { dial, type Line } from '../daemon/wire/dial.ts'
-import type { Goodbye, Welcome } from '../daemon/wire/hello.ts'
-import { isRecord, type JsonRpcRequest } from '../daemon/wire/json-rpc.ts'
+import { isRecord } from '../daemon/wire/json-rpc.ts'
 import { EVENT, type EventName } from '../daemon/wire/protocol.ts'
-import { composeHello } from './compose-hello.ts'
-import type { Output } from './stdio.ts'
-import type { Upstream, UpstreamEvents } from './upstream.ts'
-import { VerbatimParser, verbatimFrame } from './verbatim-parser.ts'
+import { VerbatimParser, verbatimFrame } from '../daemon/wire/verbatim-parser.ts'
+import type { Session } from './session.ts'
 
-/** Jittered between the two, ms: soon enough for a call that waits, spread enough for a thousand shims. */
-const RETRY_MIN_MS = 25
-const RETRY_MAX_MS = 400
-/** While no call waits, or only another daemon would help, ms. A new call asks at once. */
-const RETRY_IDLE_MS = 2_000
+/** Longest pauses between two attempts, of which a random part is taken so that a thousand shims spread, ms. */
+const RETRY_MS = 400
+const IDLE_RETRY_MS = 2_000
 const CONGESTED_BYTES = 1024 * 1024
 
-export interface LinkOptions {
-  readonly argv: readonly string[]
-  readonly env: NodeJS.ProcessEnv
-  readonly initialize: JsonRpcRequest | undefined
-  readonly output: Pick<Output, 'full'> & { onDrain: () => void }
-}
-
-/** The connection to the daemon, made again for as long as this process lives. */
-export class Link implements Upstream {
-  readonly #events: UpstreamEvents
-  readonly #options: LinkOptions
-  readonly #paths: Paths
+/**
+ * The connection to the daemon, made again for as long as this process lives.
+ *
+ *   away → silent    connected; our hello is out
+ *   silent → open    the daemon welcomed us
+ *   open → leaving   it said goodbye: answers still come, calls go to the next one
+ *   any → away       the connection ended
+ */
+export class Link {
+  readonly #session: Session
+  readonly #paths = resolvePaths(process.env, { home: homeArgument() })
   readonly #hello: ReturnType<typeof composeHello>
+  #phase: 'away' | 'silent' | 'open' | 'leaving' = 'away'
   #line: Line | undefined
-  #connected = false
   #timer: NodeJS.Timeout | undefined
-  #attempts = 0
+  /** Why the daemon that is there cannot be used. */
   #fault: DaemonError | undefined
 
-  constructor(options: LinkOptions, events: UpstreamEvents) {
-    this.#options = options
-    this.#events = events
-    this.#paths = resolvePaths(options.env, { home: homeOf(options.argv) })
-    this.#hello = composeHello(options.env, options.initialize)
-    options.output.onDrain = () => this.#line?.socket.resume()
+  constructor(session: Session, clientInfo: unknown) {
+    this.#session = session
+    this.#hello = composeHello(process.env, clientInfo)
+    process.stdout.on('drain', () => this.#line?.socket.resume())
     void this.#connect()
   }
 
-  get refused(): boolean {
-    return this.#fault?.code === 'PROTOCOL_MISMATCH'
+  /** True while the daemon takes new calls. */
+  get isOpen(): boolean {
+    return this.#phase === 'open'
   }
 
-  get congested(): boolean {
+  /** True while the daemon reads more slowly than the client writes. */
+  get isCongested(): boolean {
     return (this.#line?.socket.writableLength ?? 0) > CONGESTED_BYTES
   }
 
-  wanted(): void {
-    if (this.#timer === undefined) return
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    this.#attempts = 0
-    void this.#connect()
-  }
-
-  send(json: string): void {
-    this.#line?.socket.write(verbatimFrame(json))
-  }
-
-  unreachable(): string {
-    const start = daemonCommand('start', this.#paths)
+  /** Why no daemon answers, as `CODE: sentence. Remedy.` */
+  get unreachable(): string {
     if (this.#fault !== undefined) return this.#fault.text
-    if (this.#connected) {
+    if (this.#phase === 'silent' || this.#phase === 'open') {
       const status = daemonCommand('status', this.#paths)
       return `DAEMON_UNREACHABLE: The Scrum4Me daemon is there but does not answer. Try again; if it stays so, look at \`${status}\`.`
     }
+    const start = daemonCommand('start', this.#paths)
     return `DAEMON_UNREACHABLE: No Scrum4Me daemon is running for ${this.#paths.home}. Start it with \`${start}\`, then call again.`
   }
 
+  /** One message as JSON; none crosses before the daemon has welcomed us. */
+  send(json: string): void {
+    if (this.#phase === 'open' || this.#phase === 'leaving') this.#line?.socket.write(verbatimFrame(json))
+  }
+
+  /** A call waits: no pause before the next attempt. */
+  hurry(): void {
+    if (this.#timer !== undefined) void this.#connect()
+  }
+
   async #connect(): Promise<void> {
-    const { socket } = this.#paths
+    clearTimeout(this.#timer)
+    this.#timer = undefined
     try {
-      await checkPrivateDirectory(dirname(socket))
-    } catch (error) {
-      this.#fault = error instanceof DaemonError ? error : undefined
-      return this.#retry()
-    }
-    const hello = await this.#hello
-    this.#line = dial(
-      socket,
-      {
+      await checkPrivateDirectory(dirname(this.#paths.socket))
+      const hello = await this.#hello
+      const handlers = {
         connected: () => {
-          this.#connected = true
+          this.#phase = 'silent'
           this.#line?.socket.write(this.#line.encode(EVENT.hello, hello))
         },
-        received: (event, data) => this.#received(event, data),
-        closed: () => {
-          this.#line = undefined
-          const wasConnected = this.#connected
-          this.#connected = false
-          if (wasConnected) this.#events.disconnected()
-          else this.#fault = undefined
-          this.#retry()
-        },
-      },
-      VerbatimParser,
-    )
+        received: (event: EventName, data: unknown) => this.#received(event, data),
+        closed: (error: unknown) => this.#closed(error),
+      }
+      this.#line = dial(this.#paths.socket, handlers, VerbatimParser)
+    } catch (error) {
+      this.#closed(error)
+    }
   }
 
   #received(event: EventName, data: unknown): void {
     if (event === EVENT.mcp && typeof data === 'string') {
-      this.#events.received(data)
-      if (this.#options.output.full) this.#line?.socket.pause()
-    } else if (event === EVENT.welcome && isWelcome(data)) {
-      this.#attempts = 0
+      this.#session.fromDaemon(data)
+      if (process.stdout.writableNeedDrain) this.#line?.socket.pause()
+    } else if (!isRecord(data)) return
+    else if (event === EVENT.welcome) {
+      this.#phase = 'open'
       this.#fault = undefined
-      this.#events.welcomed(data)
-    } else if (event === EVENT.goodbye && isGoodbye(data)) this.#events.goodbye(data)
-    else if (event === EVENT.refused && isRecord(data)) {
-      const code = data.code === 'PROTOCOL_MISMATCH' ? 'PROTOCOL_MISMATCH' : 'DAEMON_UNREACHABLE'
-      this.#fault = new DaemonError(code, String(data.message), String(data.remedy))
-      this.#events.refused()
+      this.#session.welcomed(String(data.catalog))
+    } else if (event === EVENT.goodbye) {
+      this.#phase = 'leaving'
+      if (data.reason === 'restart') this.#session.restarting()
+    } else if (event === EVENT.refused) {
+      const code = data.code === 'PROTOCOL_MISMATCH' ? data.code : 'DAEMON_UNREACHABLE'
+      this.#refused(new DaemonError(code, String(data.message), String(data.remedy)))
     }
   }
 
-  #retry(): void {
-    const isUrgent = this.#events.isWaiting && this.#fault === undefined
-    const cap = Math.min(isUrgent ? RETRY_MAX_MS : RETRY_IDLE_MS, RETRY_MIN_MS * 2 ** this.#attempts)
-    this.#attempts = Math.min(this.#attempts + 1, 10)
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(
-      () => {
-        this.#timer = undefined
-        void this.#connect()
-      },
-      RETRY_MIN_MS + Math.random() * cap,
-    )
+  #refused(fault: DaemonError): void {
+    this.#fault = fault
+    this.#session.refused()
+  }
+
+  #closed(error: unknown): void {
+    const phase = this.#phase
+    this.#phase = 'away'
+    this.#line = undefined
+    if (error instanceof DaemonError) this.#refused(error)
+    else if (phase === 'away') this.#fault = undefined
+    else if (phase !== 'silent') this.#session.disconnected()
+    const pause = Math.random() * (this.#session.isWaiting ? RETRY_MS : IDLE_RETRY_MS)
+    this.#timer = setTimeout(() => void this.#connect(), pause)
   }
 }
 
-function homeOf(argv: readonly string[]): string | undefined {
-  const at = argv.indexOf('--home')
-  if (at !== -1) return argv[at + 1]
-  return argv.find((word) => word.startsWith('--home='))?.slice('--home='.length)
-}
-
-function isWelcome(data: unknown): data is Welcome {
-  return isRecord(data) && typeof data.catalog === 'string'
-}
-
-function isGoodbye(data: unknown): data is Goodbye {
-  return isRecord(data) && (data.reason === 'restart' || data.reason === 'stop')
+function homeArgument(): string | undefined {
+  const { home } = parseArgs({ options: { home: { type: 'string' } }, strict: false }).values
+  return typeof home === 'string' ? home : undefined
 }

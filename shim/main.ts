@@ -1,4 +1,42 @@
-import { runShim } from './run.ts'
+import { Session } from './session.ts'
 
-// The bin `scrum4me-mcp`, and what `scrum4me-daemon mcp` imports: loading it runs it, both ways.
-void runShim({ argv: process.argv.slice(2), env: process.env }).then(() => process.exit(0))
+// The bin `scrum4me-mcp`, and what `scrum4me-daemon mcp` imports: loading it runs it, both ways. One MCP session
+// on stdin and stdout. It is over when stdin ends, nobody reads stdout, or a signal says so; never because the
+// daemon went away.
+
+/** A line over the frame limit is read up to here, to learn which request must be refused. Characters. */
+const MAX_LINE = 32 * 1024 * 1024
+/** Between two chunks while the daemon reads slowly, ms: the end of stdin must still be seen within 100. */
+const CONGESTED_PAUSE_MS = 15
+/** For a client that closed stdin but still reads the last answers, ms. */
+const FLUSH_MS = 50
+
+const { stdin, stdout } = process
+const session = new Session()
+let unfinished = ''
+
+stdin.setEncoding('utf8').on('data', (chunk: string) => {
+  const lines = chunk.split('\n')
+  const rest = lines.pop() ?? ''
+  for (const line of lines) {
+    session.fromClient(unfinished + line)
+    unfinished = ''
+  }
+  // A line that loses parts here is refused for its length, whatever the rest of it says.
+  if (unfinished.length <= MAX_LINE) unfinished += rest
+  if (!session.isCongested) return
+  stdin.pause()
+  setTimeout(() => stdin.resume(), CONGESTED_PAUSE_MS)
+})
+for (const event of ['end', 'error']) {
+  stdin.on(event, () => {
+    stdout.write('', over)
+    setTimeout(over, FLUSH_MS)
+  })
+}
+stdout.on('error', over)
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, over)
+
+function over(): void {
+  process.exit(0)
+}

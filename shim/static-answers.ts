@@ -1,11 +1,10 @@
 /** What is answered while no daemon is there, as JSON that `bundle.mjs` makes from the daemon's own catalog. */
-export interface StaticAnswers {
-  /** The members of `initialize`'s result behind `protocolVersion`: `"capabilities":{…},"serverInfo":{…},…` */
+interface StaticAnswers {
+  /** The members of `initialize`'s result behind `protocolVersion`. */
   readonly initialize: string
-  /** `{"tools":[…]}` and `{"prompts":[…]}` */
-  readonly tools: string
-  readonly prompts: string
-  /** Names this catalog; a daemon with another one makes the client list again. */
+  readonly 'tools/list': string
+  readonly 'prompts/list': string
+  /** Names the catalog in these lists; a daemon with another one makes the client list again. */
   readonly catalog: string
 }
 

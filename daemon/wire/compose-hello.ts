@@ -1,22 +1,18 @@
-import { VERSION } from '../daemon/version.ts'
-import type { SessionHello } from '../daemon/wire/hello.ts'
-import type { JsonRpcRequest } from '../daemon/wire/json-rpc.ts'
-import { isRecord } from '../daemon/wire/json-rpc.ts'
-import { PROTOCOL } from '../daemon/wire/protocol.ts'
+import { VERSION } from '../version.ts'
 import { findClientProcess } from './find-client-process.ts'
+import type { SessionHello } from './hello.ts'
+import { isRecord } from './json-rpc.ts'
+import { PROTOCOL } from './protocol.ts'
 
 const ROOT_PREFIX = 'SCRUM4ME_REPO_ROOT_'
 
-/** Who this session is, for every daemon it will meet. */
-export async function composeHello(
-  env: NodeJS.ProcessEnv,
-  initialize: JsonRpcRequest | undefined,
-): Promise<SessionHello> {
-  const client = isRecord(initialize?.params?.clientInfo) ? initialize.params.clientInfo : {}
+/** Who this session is, for every daemon it will meet. `client`: what the client calls itself. */
+export async function composeHello(env: NodeJS.ProcessEnv, client: unknown): Promise<SessionHello> {
+  const { name, version } = isRecord(client) ? client : {}
   const connectionId = `${process.pid}-${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`
   const repoRoots: Record<string, string> = {}
-  for (const [name, value] of Object.entries(env)) {
-    if (name.startsWith(ROOT_PREFIX) && value) repoRoots[name.slice(ROOT_PREFIX.length)] = value
+  for (const [key, value] of Object.entries(env)) {
+    if (key.startsWith(ROOT_PREFIX) && value) repoRoots[key.slice(ROOT_PREFIX.length)] = value
   }
   return {
     role: 'session',
@@ -26,8 +22,8 @@ export async function composeHello(
     sessionId: env.CLAUDE_CODE_SESSION_ID?.slice(0, 128) || `shim-${connectionId}`,
     pid: process.pid,
     clientProcess: await findClientProcess(process.ppid),
-    clientName: text(client.name),
-    clientVersion: text(client.version),
+    clientName: text(name),
+    clientVersion: text(version),
     cwd: workingDirectory(env),
     repoRoots,
     sshAuthSock: env.SSH_AUTH_SOCK || null,
@@ -35,7 +31,7 @@ export async function composeHello(
 }
 
 function text(value: unknown): string | null {
-  return typeof value === 'string' && value !== '' ? value.slice(0, 128) : null
+  return typeof value === 'string' ? value.slice(0, 128) : null
 }
 
 /** The directory we were started in may be gone by now. */

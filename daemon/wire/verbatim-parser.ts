@@ -1,6 +1,6 @@
 import type { Frame } from 'node-ipc/parsers'
-import { FrameParser } from '../daemon/wire/frame-parser.ts'
-import { EVENT } from '../daemon/wire/protocol.ts'
+import { FrameParser } from './frame-parser.ts'
+import { EVENT } from './protocol.ts'
 
 const OPEN = `{"type":"${EVENT.mcp}","data":`
 

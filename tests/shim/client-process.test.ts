@@ -2,30 +2,12 @@ import { spawn } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { isWrapper } from '../../shim/find-client-process.ts'
 import { tempDirectory, tempHome } from '../ipc/temp-home.ts'
 import { testEndpoint } from '../ipc/test-endpoint.ts'
 import { until } from '../ipc/until.ts'
 import { bundledShim } from './bundled-shim.ts'
 
 const shim = bundledShim()
-
-test.each([
-  [true, ['sh', '-c', 'scrum4me-mcp']],
-  [true, ['-bash']],
-  [true, ['/usr/bin/zsh', '-l']],
-  [true, ['npm exec scrum4me-daemon mcp']],
-  [true, ['node', '/usr/lib/node_modules/npm/bin/npx-cli.js', 'scrum4me-daemon', 'mcp']],
-  [true, ['/usr/bin/node', '/x/pnpm.cjs', 'dlx']],
-  [true, ['/usr/bin/env', 'scrum4me-mcp']],
-  [false, ['claude']],
-  [false, ['node', '/usr/lib/node_modules/@anthropic-ai/claude-code/cli.js']],
-  [false, ['/usr/bin/node', '/home/me/agent.js', 'npm']],
-  [false, ['code-helper', 'sh']],
-  [false, []],
-])('carries out a command line for another: %j %j', (expected, command) => {
-  expect(isWrapper(command)).toBe(expected)
-})
 
 test('names the agent behind shells and a package runner', async () => {
   const paths = await tempHome()

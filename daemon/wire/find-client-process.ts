@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
-import type { ClientProcess } from '../daemon/wire/hello.ts'
-import { readProcess } from '../daemon/wire/read-process.ts'
+import type { ClientProcess } from './hello.ts'
+import { readProcess } from './read-process.ts'
 
 const SHELLS = new Set(['sh', 'bash', 'dash', 'zsh', 'fish', 'ksh', 'mksh', 'csh', 'tcsh', 'ash', 'busybox'])
 const WRAPPERS = new Set([
