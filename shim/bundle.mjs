@@ -74,8 +74,10 @@ await build({
   define: {
     SCRUM4ME_ANSWERS: JSON.stringify({
       initialize: JSON.stringify({ capabilities, serverInfo, instructions }).slice(1, -1),
-      'tools/list': JSON.stringify({ tools }),
-      'prompts/list': JSON.stringify({ prompts }),
+      lists: [
+        ['tools/list', JSON.stringify({ tools })],
+        ['prompts/list', JSON.stringify({ prompts })],
+      ],
       catalog,
     }),
     'import.meta.url': 'undefined',

@@ -4,17 +4,19 @@ import { DaemonError } from '../daemon/errors.ts'
 import { resolvePaths } from '../daemon/paths.ts'
 import { checkPrivateDirectory } from '../daemon/wire/check-private-directory.ts'
 import { composeHello } from '../daemon/wire/compose-hello.ts'
-import { daemonCommand } from '../daemon/wire/daemon-command.ts'
-import { dial, type Line } from '../daemon/wire/dial.ts'
+import { daemonUnreachable } from '../daemon/wire/daemon-unreachable.ts'
+import type { DialHandlers, Line } from '../daemon/wire/dial.ts'
+import type { SessionHello } from '../daemon/wire/hello.ts'
 import { isRecord } from '../daemon/wire/json-rpc.ts'
 import { EVENT, type EventName } from '../daemon/wire/protocol.ts'
-import { VerbatimParser, verbatimFrame } from '../daemon/wire/verbatim-parser.ts'
 import type { Session } from './session.ts'
 
 /** Longest pauses between two attempts, of which a random part is taken so that a thousand shims spread, ms. */
 const RETRY_MS = 400
 const IDLE_RETRY_MS = 2_000
+/** While the daemon reads more slowly than the client writes: stdin pauses, but its end is seen within 100 ms. */
 const CONGESTED_BYTES = 1024 * 1024
+const CONGESTED_PAUSE_MS = 15
 
 /**
  * The connection to the daemon, made again for as long as this process lives.
@@ -24,47 +26,39 @@ const CONGESTED_BYTES = 1024 * 1024
  *   open → leaving   it said goodbye: answers still come, calls go to the next one
  *   any → away       the connection ended
  */
-export class Link {
+export class Link implements DialHandlers {
+  phase: 'away' | 'silent' | 'open' | 'leaving' = 'away'
   readonly #session: Session
   readonly #paths = resolvePaths(process.env, { home: homeArgument() })
-  readonly #hello: ReturnType<typeof composeHello>
-  #phase: 'away' | 'silent' | 'open' | 'leaving' = 'away'
+  #hello: SessionHello | undefined
   #line: Line | undefined
   #timer: NodeJS.Timeout | undefined
   /** Why the daemon that is there cannot be used. */
   #fault: DaemonError | undefined
 
-  constructor(session: Session, clientInfo: unknown) {
+  constructor(session: Session) {
     this.#session = session
-    this.#hello = composeHello(process.env, clientInfo)
+  }
+
+  /** To be called once the client has its first answer. */
+  start(): void {
     process.stdout.on('drain', () => this.#line?.socket.resume())
     void this.#connect()
   }
 
-  /** True while the daemon takes new calls. */
-  get isOpen(): boolean {
-    return this.#phase === 'open'
-  }
-
-  /** True while the daemon reads more slowly than the client writes. */
-  get isCongested(): boolean {
-    return (this.#line?.socket.writableLength ?? 0) > CONGESTED_BYTES
-  }
-
-  /** Why no daemon answers, as `CODE: sentence. Remedy.` */
+  /** Why no daemon takes calls, as `CODE: sentence. Remedy.` */
   get unreachable(): string {
-    if (this.#fault !== undefined) return this.#fault.text
-    if (this.#phase === 'silent' || this.#phase === 'open') {
-      const status = daemonCommand('status', this.#paths)
-      return `DAEMON_UNREACHABLE: The Scrum4Me daemon is there but does not answer. Try again; if it stays so, look at \`${status}\`.`
-    }
-    const start = daemonCommand('start', this.#paths)
-    return `DAEMON_UNREACHABLE: No Scrum4Me daemon is running for ${this.#paths.home}. Start it with \`${start}\`, then call again.`
+    const isThere = this.phase === 'silent' || this.phase === 'open'
+    return (this.#fault ?? daemonUnreachable(this.#paths, isThere)).text
   }
 
   /** One message as JSON; none crosses before the daemon has welcomed us. */
   send(json: string): void {
-    if (this.#phase === 'open' || this.#phase === 'leaving') this.#line?.socket.write(verbatimFrame(json))
+    if (this.#line === undefined || this.phase === 'away' || this.phase === 'silent') return
+    this.#line.sendVerbatim(json)
+    if (this.#line.socket.writableLength <= CONGESTED_BYTES) return
+    process.stdin.pause()
+    setTimeout(() => process.stdin.resume(), CONGESTED_PAUSE_MS)
   }
 
   /** A call waits: no pause before the next attempt. */
@@ -75,34 +69,35 @@ export class Link {
   async #connect(): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
+    this.#fault = undefined
+    const { socket } = this.#paths
     try {
-      await checkPrivateDirectory(dirname(this.#paths.socket))
-      const hello = await this.#hello
-      const handlers = {
-        connected: () => {
-          this.#phase = 'silent'
-          this.#line?.socket.write(this.#line.encode(EVENT.hello, hello))
-        },
-        received: (event: EventName, data: unknown) => this.#received(event, data),
-        closed: (error: unknown) => this.#closed(error),
-      }
-      this.#line = dial(this.#paths.socket, handlers, VerbatimParser)
+      this.#hello ??= await composeHello(process.env, this.#session.clientInfo)
+      await checkPrivateDirectory(dirname(socket))
+      // Loaded when the client has its first answer, because it takes a while.
+      const { dial } = await import('../daemon/wire/dial.ts')
+      this.#line = dial(socket, this, 'verbatim')
     } catch (error) {
-      this.#closed(error)
+      if (error instanceof DaemonError) this.#refused(error)
+      this.closed()
     }
   }
 
-  #received(event: EventName, data: unknown): void {
+  connected(): void {
+    this.phase = 'silent'
+    this.#line?.socket.write(this.#line.encode(EVENT.hello, this.#hello))
+  }
+
+  received(event: EventName, data: unknown): void {
     if (event === EVENT.mcp && typeof data === 'string') {
       this.#session.fromDaemon(data)
       if (process.stdout.writableNeedDrain) this.#line?.socket.pause()
     } else if (!isRecord(data)) return
     else if (event === EVENT.welcome) {
-      this.#phase = 'open'
-      this.#fault = undefined
+      this.phase = 'open'
       this.#session.welcomed(String(data.catalog))
     } else if (event === EVENT.goodbye) {
-      this.#phase = 'leaving'
+      this.phase = 'leaving'
       if (data.reason === 'restart') this.#session.restarting()
     } else if (event === EVENT.refused) {
       const code = data.code === 'PROTOCOL_MISMATCH' ? data.code : 'DAEMON_UNREACHABLE'
@@ -115,13 +110,11 @@ export class Link {
     this.#session.refused()
   }
 
-  #closed(error: unknown): void {
-    const phase = this.#phase
-    this.#phase = 'away'
+  closed(): void {
+    const wasWelcomed = this.phase === 'open' || this.phase === 'leaving'
+    this.phase = 'away'
     this.#line = undefined
-    if (error instanceof DaemonError) this.#refused(error)
-    else if (phase === 'away') this.#fault = undefined
-    else if (phase !== 'silent') this.#session.disconnected()
+    if (wasWelcomed) this.#session.disconnected()
     const pause = Math.random() * (this.#session.isWaiting ? RETRY_MS : IDLE_RETRY_MS)
     this.#timer = setTimeout(() => void this.#connect(), pause)
   }

@@ -6,8 +6,6 @@ import { Session } from './session.ts'
 
 /** A line over the frame limit is read up to here, to learn which request must be refused. Characters. */
 const MAX_LINE = 32 * 1024 * 1024
-/** Between two chunks while the daemon reads slowly, ms: the end of stdin must still be seen within 100. */
-const CONGESTED_PAUSE_MS = 15
 /** For a client that closed stdin but still reads the last answers, ms. */
 const FLUSH_MS = 50
 
@@ -24,9 +22,6 @@ stdin.setEncoding('utf8').on('data', (chunk: string) => {
   }
   // A line that loses parts here is refused for its length, whatever the rest of it says.
   if (unfinished.length <= MAX_LINE) unfinished += rest
-  if (!session.isCongested) return
-  stdin.pause()
-  setTimeout(() => stdin.resume(), CONGESTED_PAUSE_MS)
 })
 for (const event of ['end', 'error']) {
   stdin.on(event, () => {

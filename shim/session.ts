@@ -1,16 +1,12 @@
 import { failureAnswer } from '../daemon/wire/failure-answer.ts'
 import type { JsonRpcRequest } from '../daemon/wire/json-rpc.ts'
-import { isNotification, isRecord, isRequest, isRequestId, isResponse } from '../daemon/wire/json-rpc.ts'
+import { idOf, isNotification, isRecord, isRequest, isResponse, parseJson } from '../daemon/wire/json-rpc.ts'
 import { MCP_VERSIONS } from '../daemon/wire/mcp-versions.ts'
-import { MAX_FRAME_BYTES } from '../daemon/wire/protocol.ts'
-import type { Link } from './link.ts'
+import { MAX_MESSAGE_BYTES, MAX_UNANSWERED, MAX_UNANSWERED_BYTES } from '../daemon/wire/protocol.ts'
+import { Unanswered } from '../daemon/wire/unanswered.ts'
+import { Link } from './link.ts'
 import { staticAnswers } from './static-answers.ts'
 
-/** A frame's size less its envelope, bytes. */
-const MAX_MESSAGE_BYTES = MAX_FRAME_BYTES - 64
-/** What one client may leave unanswered; well under what the daemon drops a peer for. */
-const MAX_CALLS = 512
-const MAX_CHARACTERS = 4 * MAX_FRAME_BYTES
 /** How long a call that was never sent waits for a daemon, ms. */
 const NEW_CALL_MS = 5_000
 /** The same, from the goodbye of a daemon that another takes over from; its drain takes up to 10 s. */
@@ -31,6 +27,8 @@ interface Call {
   readonly request: JsonRpcRequest
   /** As the client wrote it. */
   readonly line: string
+  /** A list's result for when no daemon gives one. */
+  readonly builtIn: string | undefined
   wasSent: boolean
   /** Disconnects that the daemon did not announce. */
   cuts: number
@@ -42,14 +40,14 @@ interface Call {
  * daemons needs: what the client said once (`initialize`, its log level), and the calls without an answer.
  */
 export class Session {
-  #linking: Promise<void> | undefined
-  #link: Link | undefined
-  #clientInfo: unknown
+  readonly #link = new Link(this)
+  /** Of its `initialize`. */
+  clientInfo: unknown
+  #isStarted = false
   /** What every daemon must hear, by method. */
   readonly #said = new Map<string, string>()
-  /** By request id, in the order they came. */
-  readonly #calls = new Map<unknown, Call>()
-  #characters = 0
+  readonly #calls = new Unanswered<Call>(MAX_UNANSWERED / 2, MAX_UNANSWERED_BYTES / 2)
+  readonly #builtIn = new Map(staticAnswers.lists)
   /** When an announced restart should be over, on `performance.now()`'s clock; 0: none was announced. */
   #restartUntil = 0
   /** The catalog that the daemon serves, and the one the client was given last. */
@@ -57,16 +55,12 @@ export class Session {
   #shown: string | undefined
 
   get isWaiting(): boolean {
-    return this.#calls.size > 0
-  }
-
-  get isCongested(): boolean {
-    return this.#link?.isCongested === true
+    return this.#calls.count > 0
   }
 
   fromClient(line: string): void {
     if (line.trim() === '') return
-    const message = parse(line)
+    const message = parseJson(line)
     const isTooLarge = Buffer.byteLength(line) > MAX_MESSAGE_BYTES
     if (isRequest(message)) {
       if (isTooLarge) fail(message, TOO_LARGE)
@@ -74,61 +68,52 @@ export class Session {
     } else if (isNotification(message) || isResponse(message)) {
       if (!isTooLarge) this.#pass(message, line)
     } else {
-      const id = isRecord(message) && isRequestId(message.id) ? message.id : null
       const code = message === undefined ? -32700 : -32600
       const text = isTooLarge ? TOO_LARGE : 'A message is one line of JSON-RPC 2.0'
-      write(JSON.stringify({ jsonrpc: '2.0', id, error: { code, message: text } }))
+      write(JSON.stringify({ jsonrpc: '2.0', id: idOf(message) ?? null, error: { code, message: text } }))
     }
-    this.#linking ??= this.#connect()
-  }
-
-  /** What a connection needs is loaded when the client has its first answer. */
-  async #connect(): Promise<void> {
-    const { Link } = await import('./link.ts')
-    this.#link = new Link(this, this.#clientInfo)
+    if (!this.#isStarted) this.#link.start()
+    this.#isStarted = true
   }
 
   #request(request: JsonRpcRequest, line: string): void {
     const { method, params } = request
     if (method === 'initialize') {
       const version = MCP_VERSIONS.find((known) => known === params?.protocolVersion) ?? MCP_VERSIONS[0]
-      this.#clientInfo = params?.clientInfo
-      this.#tell(request)
-      answer(request, `{"protocolVersion":"${version}",${staticAnswers.initialize}}`)
-    } else if (method === 'logging/setLevel') {
-      this.#tell(request)
-      answer(request, '{}')
-    } else if (method === 'ping') answer(request, '{}')
-    else if (isList(method) && !this.#link?.isOpen) this.#list(request, method)
-    else if (this.#calls.size >= MAX_CALLS || this.#characters + line.length > MAX_CHARACTERS) {
-      fail(request, TOO_MANY)
-    } else this.#call(request, line)
+      this.clientInfo = params?.clientInfo
+      this.#tell(request, `{"protocolVersion":"${version}",${staticAnswers.initialize}}`)
+    } else if (method === 'logging/setLevel') this.#tell(request, '{}')
+    else if (method === 'ping') answer(request, '{}')
+    else this.#call(request, line)
   }
 
-  /** For this daemon and all later ones. Their answers match no call. */
-  #tell(request: JsonRpcRequest): void {
+  /** Said to this daemon and all later ones, whose answers match no call: the client has its answer from us. */
+  #tell(request: JsonRpcRequest, result: string): void {
     const line = JSON.stringify({ ...request, id: `scrum4me-shim:${request.method}` })
     this.#said.set(request.method, line)
-    this.#link?.send(line)
+    this.#link.send(line)
+    answer(request, result)
   }
 
   #call(request: JsonRpcRequest, line: string): void {
+    const builtIn = this.#builtIn.get(request.method)
+    const call: Call = { request, line, builtIn, wasSent: false, cuts: 0 }
+    const isOpen = this.#link.phase === 'open'
     this.#settle(request.id)
-    const call: Call = { request, line, wasSent: false, cuts: 0 }
-    this.#calls.set(request.id, call)
-    this.#characters += line.length
-    if (this.#link?.isOpen) this.#send(call)
+    if (!isOpen && builtIn !== undefined) this.#giveUp(call)
+    else if (!this.#calls.add(request.id, call, line.length)) fail(request, TOO_MANY)
+    else if (isOpen) this.#send(call)
     else {
       this.#giveUpAfter(call, Math.max(NEW_CALL_MS, this.#restartUntil - performance.now()))
-      this.#link?.hurry()
+      this.#link.hurry()
     }
   }
 
   #send(call: Call): void {
     clearTimeout(call.timer)
     call.wasSent = true
-    this.#link?.send(call.line)
-    if (!isList(call.request.method)) return
+    this.#link.send(call.line)
+    if (call.builtIn === undefined) return
     this.#shown = this.#catalog
     this.#giveUpAfter(call, LIST_MS)
   }
@@ -138,25 +123,20 @@ export class Session {
     call.timer = setTimeout(() => this.#giveUp(call), ms)
   }
 
-  #giveUp({ request, wasSent }: Call): void {
+  #giveUp({ request, builtIn, wasSent }: Call): void {
     this.#settle(request.id)
-    const why = this.#link?.unreachable ?? ''
-    if (isList(request.method)) this.#list(request, request.method)
-    else fail(request, wasSent ? `${OUTCOME_UNKNOWN} ${why}` : why)
-  }
-
-  #list(request: JsonRpcRequest, method: List): void {
-    this.#shown = staticAnswers.catalog
-    answer(request, staticAnswers[method])
+    const { unreachable } = this.#link
+    if (builtIn !== undefined) {
+      this.#shown = staticAnswers.catalog
+      answer(request, builtIn)
+    } else fail(request, wasSent ? `${OUTCOME_UNKNOWN} ${unreachable}` : unreachable)
   }
 
   /** True if the call had no answer yet: then this one is for the client. */
   #settle(id: unknown): boolean {
-    const call = this.#calls.get(id)
-    if (call === undefined) return false
-    clearTimeout(call.timer)
-    this.#characters -= call.line.length
-    return this.#calls.delete(id)
+    const call = this.#calls.take(id)
+    clearTimeout(call?.timer)
+    return call !== undefined
   }
 
   /** Cancelled calls that look answered here may not be for the daemon: it hears of every one. */
@@ -165,24 +145,23 @@ export class Session {
       if (message.method === 'notifications/initialized') this.#said.set(message.method, line)
       if (message.method === 'notifications/cancelled') this.#settle(message.params?.requestId)
     }
-    this.#link?.send(line)
+    this.#link.send(line)
   }
 
   fromDaemon(json: string): void {
-    const message = parse(json)
+    const message = parseJson(json)
     if (isRecord(message) && ('method' in message || this.#settle(message.id))) write(json)
   }
 
   welcomed(catalog: string): void {
     this.#catalog = catalog
     this.#restartUntil = 0
-    for (const line of this.#said.values()) this.#link?.send(line)
-    for (const call of this.#calls.values()) this.#send(call)
+    for (const line of this.#said.values()) this.#link.send(line)
+    for (const call of this.#calls) this.#send(call)
     if (this.#shown === undefined || this.#shown === catalog) return
     this.#shown = undefined
-    for (const list of ['tools', 'prompts']) {
-      write(`{"jsonrpc":"2.0","method":"notifications/${list}/list_changed"}`)
-    }
+    write('{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}')
+    write('{"jsonrpc":"2.0","method":"notifications/prompts/list_changed"}')
   }
 
   /** The daemon leaves, and another takes over. */
@@ -191,32 +170,18 @@ export class Session {
   }
 
   disconnected(): void {
-    for (const call of this.#calls.values()) {
+    for (const call of this.#calls) {
       // What was never sent waits on.
       if (!call.wasSent) continue
       if (this.#restartUntil === 0) call.cuts += 1
-      if (call.cuts > 1 || isList(call.request.method)) this.#giveUp(call)
+      if (call.cuts > 1 || call.builtIn !== undefined) this.#giveUp(call)
       else this.#giveUpAfter(call, CUT_CALL_MS)
     }
   }
 
   /** The daemon that is there takes none of our calls. */
   refused(): void {
-    for (const call of this.#calls.values()) this.#giveUp(call)
-  }
-}
-
-type List = 'tools/list' | 'prompts/list'
-
-function isList(method: string): method is List {
-  return method === 'tools/list' || method === 'prompts/list'
-}
-
-function parse(json: string): unknown {
-  try {
-    return JSON.parse(json)
-  } catch {
-    return undefined
+    for (const call of this.#calls) this.#giveUp(call)
   }
 }
 

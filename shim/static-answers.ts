@@ -2,8 +2,8 @@
 interface StaticAnswers {
   /** The members of `initialize`'s result behind `protocolVersion`. */
   readonly initialize: string
-  readonly 'tools/list': string
-  readonly 'prompts/list': string
+  /** By method. */
+  readonly lists: readonly (readonly [string, string])[]
   /** Names the catalog in these lists; a daemon with another one makes the client list again. */
   readonly catalog: string
 }

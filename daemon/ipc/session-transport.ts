@@ -1,12 +1,10 @@
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
 import { failureAnswer } from '../wire/failure-answer.ts'
-import { isNotification, isRequest, isRequestId, isResponse, type RequestId } from '../wire/json-rpc.ts'
+import { isNotification, isRequest, isResponse } from '../wire/json-rpc.ts'
+import { MAX_UNANSWERED, MAX_UNANSWERED_BYTES } from '../wire/protocol.ts'
+import { Unanswered } from '../wire/unanswered.ts'
 import { OwnRequests } from './own-requests.ts'
-
-/** Requests of one connection that may run at once, and their bytes together. No honest client comes near. */
-const MAX_UNANSWERED = 1024
-const MAX_UNANSWERED_BYTES = 64 * 1024 * 1024
 
 const TOO_LARGE =
   'INTERNAL: The answer is larger than 8 MiB and cannot be delivered; what the call did stands. Ask for less at a time.'
@@ -28,8 +26,8 @@ export class SessionTransport implements Transport {
 
   readonly #wire: TransportWire
   readonly #own = new OwnRequests()
-  readonly #unanswered = new Map<RequestId, { readonly method: string; readonly bytes: number }>()
-  #unansweredBytes = 0
+  /** Methods by id. */
+  readonly #unanswered = new Unanswered<string>(MAX_UNANSWERED, MAX_UNANSWERED_BYTES)
   #early: { message: JSONRPCMessage; bytes: number }[] | undefined = []
   #closed = false
 
@@ -45,13 +43,13 @@ export class SessionTransport implements Transport {
 
   async send(message: JSONRPCMessage): Promise<void> {
     const droppable = 'method' in message && DROPPABLE.has(message.method)
-    let asked = ''
-    if (!('method' in message) && isRequestId(message.id)) asked = this.#answered(message.id) ?? ''
+    const asked = 'method' in message ? undefined : this.#unanswered.take(message.id)
     try {
       await this.#wire.write(this.#own.outgoing(message), droppable)
     } catch (error) {
       if (!isOversized(error) || 'method' in message || message.id === undefined) throw error
-      await this.#wire.write(failureAnswer({ id: message.id, method: asked }, TOO_LARGE), false)
+      const request = { id: message.id, method: asked ?? '' }
+      await this.#wire.write(failureAnswer(request, TOO_LARGE), false)
     }
   }
 
@@ -65,15 +63,11 @@ export class SessionTransport implements Transport {
     const message = this.#own.incoming(value)
     if (message === undefined) return undefined
     if (isRequest(value)) {
-      this.#unanswered.set(value.id, { method: value.method, bytes })
-      this.#unansweredBytes += bytes
-      if (this.#unanswered.size > MAX_UNANSWERED || this.#unansweredBytes > MAX_UNANSWERED_BYTES) {
-        return 'too many unanswered requests'
-      }
+      const { id, method } = value
+      if (!this.#unanswered.add(id, method, bytes)) return 'too many unanswered requests'
     } else if (isNotification(value) && value.method === 'notifications/cancelled') {
       // A cancelled request is never answered.
-      const id = value.params?.requestId
-      if (isRequestId(id)) this.#answered(id)
+      this.#unanswered.take(value.params?.requestId)
     }
     if (this.#early === undefined) this.onmessage?.(message)
     else {
@@ -87,17 +81,8 @@ export class SessionTransport implements Transport {
   ended(): void {
     if (this.#closed) return
     this.#closed = true
-    this.#unanswered.clear()
     this.#early = []
     this.onclose?.()
-  }
-
-  #answered(id: RequestId): string | undefined {
-    const request = this.#unanswered.get(id)
-    if (request === undefined) return undefined
-    this.#unanswered.delete(id)
-    this.#unansweredBytes -= request.bytes
-    return request.method
   }
 }
 

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { IPCModule } from 'node-ipc'
 import { FrameParser } from './frame-parser.ts'
 import { EVENT, type EventName, MAX_FRAME_BYTES, MAX_PENDING_BYTES } from './protocol.ts'
+import { VerbatimParser, verbatimFrame } from './verbatim-parser.ts'
 
 export interface DialHandlers {
   connected(): void
@@ -15,17 +16,19 @@ export interface Line {
   readonly socket: Socket
   /** The frame of an event; throws IPCProtocolError when it is over MAX_FRAME_BYTES. */
   encode(event: EventName, data: unknown): string
+  /** Sends one MCP message, given as JSON. */
+  sendVerbatim(json: string): void
   close(): void
 }
 
 const ID = 'daemon'
 
-/** Connects to the socket at `path`. */
-export function dial(path: string, handlers: DialHandlers, parser: typeof FrameParser = FrameParser): Line {
+/** Connects to the socket at `path`. `messages`: MCP messages are received as objects, or as the JSON they came in. */
+export function dial(path: string, handlers: DialHandlers, messages: 'parsed' | 'verbatim' = 'parsed'): Line {
   const ipc = new IPCModule()
   Object.assign(ipc.config, {
     silent: true,
-    parser,
+    parser: messages === 'verbatim' ? VerbatimParser : FrameParser,
     maxMessageSize: MAX_FRAME_BYTES,
     maxPendingBytes: MAX_PENDING_BYTES,
     messageTimeout: 0,
@@ -48,6 +51,7 @@ export function dial(path: string, handlers: DialHandlers, parser: typeof FrameP
   return {
     socket: client.socket,
     encode: (event, data) => client.encode(event, data),
+    sendVerbatim: (json) => void client.socket.write(verbatimFrame(json)),
     close: () => ipc.disconnect(ID),
   }
 }

@@ -25,6 +25,15 @@ export interface JsonRpcResponse {
   readonly error?: { readonly code: number; readonly message: string; readonly data?: unknown }
 }
 
+/** Undefined: no JSON. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
 export function isRequest(value: unknown): value is JsonRpcRequest {
   return isRecord(value) && isRequestId(value.id) && isCall(value, ['jsonrpc', 'id', 'method', 'params'])
 }
@@ -44,6 +53,11 @@ export function isResponse(value: unknown): value is JsonRpcResponse {
     typeof error.message === 'string' &&
     hasOnly(value, ['jsonrpc', 'id', 'error'])
   )
+}
+
+/** The id of whatever it is, if that is one. */
+export function idOf(value: unknown): RequestId | undefined {
+  return isRecord(value) && isRequestId(value.id) ? value.id : undefined
 }
 
 export function isRequestId(value: unknown): value is RequestId {

@@ -12,7 +12,10 @@ export const EVENT = {
   welcome: 'welcome',
   /** daemon → client, then the socket closes: `Refusal` */
   refused: 'refused',
-  /** both ways on a session connection: one JSON-RPC message, verbatim */
+  /**
+   * both ways on a session connection: one JSON-RPC message, verbatim. The daemon's requests have ids that no
+   * other connection has, because a client answers to whichever daemon is there by then.
+   */
   mcp: 'mcp',
   /** daemon → client before a planned end: the daemon drains and will be back or is gone for good */
   goodbye: 'goodbye',
@@ -26,6 +29,11 @@ export type EventName = (typeof EVENT)[keyof typeof EVENT]
 
 /** Largest frame on the socket, bytes (contract 7). */
 export const MAX_FRAME_BYTES = 8 * 1024 * 1024
+/** Largest MCP message: a frame less its envelope, bytes. */
+export const MAX_MESSAGE_BYTES = MAX_FRAME_BYTES - 64
+/** Requests that one connection may leave unanswered, and their bytes together. A shim stops at half of it. */
+export const MAX_UNANSWERED = 1024
+export const MAX_UNANSWERED_BYTES = 8 * MAX_FRAME_BYTES
 /** Room for one frame and what stands before it in a socket's write buffer, bytes. */
 export const MAX_PENDING_BYTES = MAX_FRAME_BYTES + 1024 * 1024
 /** Longest path that every platform accepts for a Unix socket, bytes. */
