@@ -96,6 +96,20 @@ test('messages over the frame limit are answered here, with their id while they 
   expect((await shimmed.answer(shimmed.request('ping'))).result).toEqual({})
 })
 
+test('calls beyond what may wait are refused at once; lists are answered all the same', async () => {
+  const shimmed = await session()
+  const calls = Array.from({ length: 515 }, () => shimmed.request('tools/call', { name: 'x' }))
+  expect((await shimmed.answer(shimmed.request('tools/list'))).result).toHaveProperty('tools')
+  const refused = shimmed.messages.filter(({ result }) => result?.isError)
+  expect(refused.map(({ id }) => id)).toEqual(calls.slice(512))
+  expect(refused[0]?.result?.content?.[0]?.text).toMatch(/^VALIDATION_ERROR: Too many calls/)
+  shimmed.send({ method: 'notifications/cancelled', params: { requestId: calls[0] } })
+  const next = shimmed.request('tools/call', { name: 'x' })
+  await shimmed.answer(shimmed.request('ping'))
+  expect(shimmed.messages.map(({ id }) => id)).not.toContain(next)
+  shimmed.program.child.stdin?.end()
+})
+
 test('a home that others could reach is not trusted', async () => {
   const directory = await tempDirectory()
   await mkdir(join(directory, 'run'), { mode: 0o777 })
