@@ -96,13 +96,13 @@ it('calls off a command together with its children', async () => {
   expect(await git.ask({ dir }, 'rev-parse', '--show-toplevel')).toContain(dir)
 })
 
-it('a process that is killed fails what it ran, and the next command has a new one', async () => {
+it('a process that is killed fails what it ran and takes it along, and the next command has a new one', async () => {
   const ended = endless().catch((error: unknown) => error)
   const pid = await childPid()
   const first = apart.pid
   process.kill(first ?? 0, 'SIGKILL')
   expect(await ended).toBeInstanceOf(GitError)
-  process.kill(pid, 'SIGKILL')
+  await until('its command is gone too', () => !isAlive(pid))
   expect(await git.ask({ dir }, 'rev-parse', '--show-toplevel')).toContain(dir)
   expect(apart.pid).not.toBe(first)
 })

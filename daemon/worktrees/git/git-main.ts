@@ -31,7 +31,9 @@ async function carryOut({
   running.set(id, stop)
   try {
     const asked = { ...call, signal: stop.signal }
-    const value = kind === 'ask' ? await git.ask(asked, ...args) : await git.run(asked, ...args)
+    const started = (pid: number) => answer({ id, kind: 'started', pid })
+    const value =
+      kind === 'ask' ? await git.ask(asked, ...args) : await git.run({ ...asked, started }, ...args)
     return { id, kind: 'value', value }
   } catch (error) {
     const { command, exitCode, stderr, why } =

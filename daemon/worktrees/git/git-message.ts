@@ -22,4 +22,6 @@ export type GitAnswer =
       readonly stderr: string
       readonly why: GitError['why']
     }
+  /** What writes runs in this process group. */
+  | { readonly id: number; readonly kind: 'started'; readonly pid: number }
   | { readonly id: number; readonly kind: 'pong' }

@@ -4,6 +4,7 @@ import { gitEnvironment } from './environment.ts'
 import type { GitCall, RunCall, RunResult } from './git.ts'
 import { commandOf, GitError } from './git-error.ts'
 import type { GitAnswer, GitQuestion } from './git-message.ts'
+import { signalGroup } from './signal-group.ts'
 
 /** Without work for so long, the process ends; the next command starts it again. ms */
 const IDLE_MS = 30_000
@@ -15,6 +16,8 @@ interface Pending {
   readonly command: string
   /** Who was asked. */
   readonly child: ChildProcess
+  /** The process group it runs in, once known. */
+  group?: number
   readonly resolve: (value: unknown) => void
   readonly reject: (error: Error) => void
 }
@@ -142,6 +145,10 @@ export class GitProcess {
     this.#silent = 0
     if (answer.kind === 'pong') return
     const pending = this.#pending.get(answer.id)
+    if (answer.kind === 'started') {
+      if (pending !== undefined) pending.group = answer.pid
+      return
+    }
     this.#pending.delete(answer.id)
     if (this.#pending.size === 0) {
       this.#child?.channel?.unref()
@@ -180,6 +187,8 @@ export class GitProcess {
     for (const [id, pending] of this.#pending) {
       if (pending.child !== child) continue
       this.#pending.delete(id)
+      // It may not go on beside whatever is done next. Asked to end, git takes its lock files with it.
+      if (pending.group !== undefined) signalGroup(pending.group, 'SIGTERM')
       pending.reject(new GitError(pending.command, null, why, 'lost'))
     }
     if (this.#child !== child) return

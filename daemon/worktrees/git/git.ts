@@ -37,6 +37,8 @@ export interface RunCall extends GitCall {
   readonly maxBytes?: number
   /** Asks the kernel to let others go first. */
   readonly low?: boolean
+  /** Told the id of its process group. */
+  readonly started?: (pid: number) => void
 }
 
 export interface RunResult {
@@ -179,6 +181,7 @@ export class Git {
       idleMs: call.idleMs,
       output: call.output,
       maxBytes: call.maxBytes,
+      started: call.started,
     }).catch((error: unknown) => {
       throw new GitError(name, null, String(error), 'not-started')
     })

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { delay } from '../../lifecycle/delay.ts'
+import { signalGroup } from './signal-group.ts'
 
 export interface ChildCall {
   readonly command: string
@@ -16,6 +17,8 @@ export interface ChildCall {
   readonly output?: number | undefined
   /** Ended after so many bytes of stdout, which would be held in memory; default 64 MiB. */
   readonly maxBytes?: number | undefined
+  /** Told the id of the process group, as soon as it is there. */
+  readonly started?: ((pid: number) => void) | undefined
 }
 
 export interface ChildResult {
@@ -48,6 +51,7 @@ export function runChild(call: ChildCall): Promise<ChildResult> {
       stdio: [call.input === undefined ? 'ignore' : 'pipe', call.output ?? 'pipe', 'pipe'],
       detached: true,
     })
+    if (child.pid !== undefined) call.started?.(child.pid)
     const stdout: Buffer[] = []
     const stderr: Buffer[] = []
     const maxBytes = call.maxBytes ?? MAX_STDOUT_BYTES
@@ -111,12 +115,4 @@ async function endGroup(pid: number | undefined, exited: Promise<void>): Promise
   await delay(GRACE_MS, patience.signal)
   // The leader may be gone while a child of its group lives on and holds the pipes open.
   signalGroup(pid, 'SIGKILL')
-}
-
-function signalGroup(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {
-  try {
-    process.kill(-pid, signal)
-  } catch {
-    // The group is gone.
-  }
 }
