@@ -12,6 +12,8 @@ export interface DaemonOptions extends LoadedConfig {
   readonly logger: Logger
   readonly redactor: Redactor
   readonly env: NodeJS.ProcessEnv
+  /** The user's own, for what is made in worktrees; ours closes everything to others. */
+  readonly umask: number
   readonly supervisor: Supervisor
 }
 

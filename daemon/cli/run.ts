@@ -12,7 +12,7 @@ import type { Invocation } from './invocation.ts'
 export async function run(invocation: Invocation): Promise<number> {
   const { terminal, env, home, paths } = invocation
   // Before anything is created: files, sockets and directories of ours are for us alone.
-  process.umask(0o077)
+  const umask = process.umask(0o077)
   const supervisor = new Supervisor(env)
   const redactor = new Redactor()
   const fail = async (error: DaemonError): Promise<number> => {
@@ -31,7 +31,7 @@ export async function run(invocation: Invocation): Promise<number> {
   const output = openLogOutput({ directory: paths.logDir, env, stderr: process.stderr, redactor })
   const logger = createLogger(loaded.config.logLevel, output.sink)
   try {
-    return await serve({ ...loaded, logger, redactor, env, supervisor })
+    return await serve({ ...loaded, logger, redactor, env, umask, supervisor })
   } catch (error) {
     return await fail(toDaemonError(error))
   } finally {

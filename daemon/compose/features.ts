@@ -23,7 +23,7 @@ export type FeatureParts = ReturnType<typeof composeFeatures>
 
 /** Claims, sessions, worktrees and presence, and the dispatch where they meet. */
 export function composeFeatures(
-  { config, env, logger }: DaemonOptions,
+  { config, env, umask, logger }: DaemonOptions,
   instanceId: string,
   database: DatabaseParts,
   notice: SessionNotice,
@@ -41,11 +41,11 @@ export function composeFeatures(
     new RecordStore(join(stateDir, 'superseded'), parseSupersededReport, { durable: true }),
   )
   const sessions = new SessionRegistry({ forgetAfterMs: (config.sessionGraceSeconds + 60) * 1000 })
-  const gitProcess = new GitProcess({ env })
+  const gitProcess = new GitProcess({ env, umask })
   const git = new Git({ env, apart: gitProcess })
   const worktrees = new Worktrees({
     parentDir: config.worktreeDir,
-    ...{ instanceId, stateDir, env, git },
+    ...{ instanceId, stateDir, env, umask, git },
     salvageMaxBytes: config.salvageMaxBytes,
     minFreeDiskBytes: config.minFreeDiskBytes,
     spares: config.spareWorktrees,

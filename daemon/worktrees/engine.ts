@@ -26,6 +26,8 @@ export interface Engine {
   readonly bases: BaseFinder
   /** The minimal environment of children that are not git. */
   readonly childEnv: Readonly<Record<string, string>>
+  /** The user's own. */
+  readonly umask: number
   /** Aborts when the engine stops. */
   readonly stopping: AbortSignal
   readonly now: () => Date

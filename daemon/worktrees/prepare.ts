@@ -104,8 +104,8 @@ async function runCommand(
   const [program = 'true', ...args] = command
   try {
     const result = await runChild({
-      command: program,
-      args,
+      command: 'sh',
+      args: ['-c', `umask ${engine.umask.toString(8)} && exec "$@"`, 'sh', program, ...args],
       cwd: path,
       env: engine.childEnv,
       signal,

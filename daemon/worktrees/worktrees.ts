@@ -37,6 +37,8 @@ export interface WorktreesOptions {
   readonly git?: Git
   /** The environment children inherit from, as far as they may; default: the process's own. */
   readonly env?: NodeJS.ProcessEnv
+  /** For the files that a preparing command makes; default: the process's own. */
+  readonly umask?: number
   readonly now?: () => Date
 }
 
@@ -80,6 +82,7 @@ export class Worktrees implements Service {
       disk,
       bases: new BaseFinder(git, lock),
       childEnv,
+      umask: options.umask ?? process.umask(),
       stopping: this.#stop.signal,
       now: options.now ?? (() => new Date()),
     }

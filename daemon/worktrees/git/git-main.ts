@@ -11,6 +11,8 @@ const LAST_MS = 3_000
 const git = new Git({ env: process.env })
 const running = new Map<number, AbortController>()
 
+// A worktree's files are as open as if the user had checked them out.
+process.umask(Number(process.argv[2]))
 process.title = 'scrum4me-daemon: git'
 // Whoever ends a whole process group or service: the daemon calls off what runs here, then closes the channel.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => undefined)

@@ -25,6 +25,8 @@ interface Pending {
 export interface GitProcessOptions {
   /** The daemon's environment; only what git may see reaches the process. */
   readonly env: NodeJS.ProcessEnv
+  /** For the files that git makes; default: this process's own. */
+  readonly umask?: number
   /** The compiled `git-main.js`; default: the one beside this file or the bundle with it. */
   readonly program?: string
   /** Between two looks whether it still answers, ms. */
@@ -42,6 +44,7 @@ export interface GitProcessOptions {
  */
 export class GitProcess {
   readonly #env: NodeJS.ProcessEnv
+  readonly #umask: number
   readonly #program: string
   readonly #pingMs: number
   readonly #pending = new Map<number, Pending>()
@@ -52,6 +55,7 @@ export class GitProcess {
 
   constructor(options: GitProcessOptions) {
     this.#env = gitEnvironment(options.env)
+    this.#umask = options.umask ?? process.umask()
     this.#pingMs = options.pingMs ?? PING_MS
     this.#program = options.program ?? fileURLToPath(new URL('./git-main.js', import.meta.url))
   }
@@ -120,7 +124,7 @@ export class GitProcess {
   #ready(): ChildProcess {
     const running = this.#child
     if (running?.connected) return running
-    const child = fork(this.#program, [], {
+    const child = fork(this.#program, [String(this.#umask)], {
       env: this.#env,
       execArgv: [],
       cwd: '/',
