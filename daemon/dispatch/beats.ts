@@ -27,6 +27,7 @@ export class Beats {
   /** Others' leases are left alone until then (monotonic ms): at start and after an outage of our own, one lease. */
   #rescueFrom: number
   #lastRescue = 0
+  #isReleasing = false
 
   constructor(ports: DispatchPorts, loop: ClaimLoop, lost: (claim: ClaimRecord) => void) {
     this.#ports = ports
@@ -50,9 +51,10 @@ export class Beats {
 
   async apply(snapshot: BeatSnapshot, answer: BeatAnswer): Promise<void> {
     this.#noteOutage(snapshot.at, answer.clockMs)
-    await this.#judge(snapshot, answer)
-    await this.#releaseStrays(snapshot, answer)
     if (answer.queued) this.#loop.nudge()
+    await this.#judge(snapshot, answer)
+    // Beside the rest: somebody may keep such a row locked, and neither a rescue nor a report waits for that.
+    void this.#releaseStrays(snapshot, answer)
     await this.#rescue()
   }
 
@@ -84,22 +86,33 @@ export class Beats {
       if (claim.state === 'reporting') continue
       const why = state.status === null ? 'gone' : state.status === 'CANCELLED' ? 'cancelled' : 'taken'
       logger.warn({ job: state.jobId, why }, 'a claim is no longer ours')
-      const lost = await book.change(claim, { state: 'lost', lost: why })
+      // Memory has it; a disk that takes no note keeps neither its session nor the other claims uninformed.
+      const lost = await book.change(claim, { state: 'lost', lost: why }).catch(() => book.get(state.jobId))
       if (lost !== undefined) this.#lost(lost)
     }
     for (const jobId of this.#leases.keys()) if (book.get(jobId) === undefined) this.#leases.delete(jobId)
   }
 
-  /** Claims under our name that nobody here remembers: nobody can be working on them. */
+  /**
+   * Claims under our name that nobody here remembers: nobody can be working on them. One at a time, so that
+   * locked rows take one connection and no more.
+   */
   async #releaseStrays(snapshot: BeatSnapshot, answer: BeatAnswer): Promise<void> {
     const { book, rowSql, instanceId, authority, logger } = this.#ports
     const caller = authority.current()
     if (caller === null || snapshot.claimInFlight || snapshot.claimsBegun !== this.#loop.claimsBegun) return
+    if (this.#isReleasing) return
+    this.#isReleasing = true
     for (const stray of answer.strays) {
       if (book.get(stray.jobId)?.identity.claimedAt === stray.claimedAt) continue
-      await release(rowSql, { ...stray, instanceId })
-      logger.info({ job: stray.jobId }, 'released a claim that a crash had left behind')
+      try {
+        await release(rowSql, { ...stray, instanceId })
+        logger.info({ job: stray.jobId }, 'released a claim that a crash had left behind')
+      } catch (error) {
+        logger.debug({ job: stray.jobId, err: messageOf(error) }, 'a claim left behind is still there')
+      }
     }
+    this.#isReleasing = false
   }
 
   async #rescue(): Promise<void> {
