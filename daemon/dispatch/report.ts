@@ -6,7 +6,7 @@ import { delay } from '../lifecycle/delay.ts'
 import type { Session } from '../sessions/session.ts'
 import { lostError, notYours } from './lost.ts'
 import { nextAction } from './next-action.ts'
-import { isOwner, mayAdopt } from './ownership.ts'
+import { isOwner, isStillIts, mayAdopt } from './ownership.ts'
 import type { DispatchPorts } from './ports.ts'
 import { answer, type ReportAnswer, type ReportInput, STATUS, spooledRow, toReport } from './report-answer.ts'
 import type { ReportDelivery } from './report-delivery.ts'
@@ -69,9 +69,14 @@ export class Reports {
       // We took the answer for lost, and the session has it after all.
       return (await book.change(claim, { state: 'held', delivered: true })) ?? claim
     }
+    if (claim.state === 'released') {
+      if (!isStillIts(claim, session)) throw notYours(jobId)
+      return (await book.change(claim, { owner: session.ref })) ?? claim
+    }
     const orphaned = claim.state === 'held' || claim.state === 'undelivered'
     const free = orphaned && book.heldBy(session.ref.key) === undefined
-    if (!free || !(await mayAdopt(claim, session, sessions))) throw notYours(jobId)
+    const mayHave = isStillIts(claim, session) || (await mayAdopt(claim, session, sessions))
+    if (!free || !mayHave) throw notYours(jobId)
     const adopted = await book.change(claim, { state: 'held', owner: session.ref, delivered: true })
     if (adopted === undefined) throw notYours(jobId)
     return adopted

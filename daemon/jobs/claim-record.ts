@@ -77,6 +77,8 @@ const CLAIM_RECORD = z.object({
   repoRoot: z.string(),
   /** Whose claim it is; while undelivered, to whom it was last offered. */
   owner: SESSION_REF.nullable(),
+  /** Sessions that had, or may have, received the job before it was offered to the owner, the latest first. */
+  earlier: z.array(SESSION_REF).default([]),
   /** The owner received the job; a later loss of an answer with it changes nothing. */
   delivered: z.boolean(),
   /** A session was, or may have been, given the job before: its work may be in the worktree, so the answer says `resumed`. */
