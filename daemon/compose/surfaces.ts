@@ -181,6 +181,7 @@ export function composeSurfaces(
     /** What was remembered must be there before the first session asks for it. */
     async remember() {
       for (const name of await book.load(instanceId)) fileFaults.add(`state/claims/${name} cannot be read`)
+      dispatch.takeUp()
       for (const name of await superseded.load()) fileFaults.add(`state/superseded/${name} cannot be read`)
       await memory.load()
       dispatch.loop.pause(await paused.read())
