@@ -154,6 +154,8 @@ export class ReportDelivery {
   }
 
   async #removeWorktree(claim: ClaimRecord, report: Report): Promise<Removal> {
+    // Another instance's, which may have the job again: its worktrees are not ours to remove.
+    if (claim.identity.instanceId !== this.#ports.instanceId) return { worktree: 'kept' }
     const keep = report.status === 'DONE' && report.branch !== null
     try {
       const removed = await this.#removals.run(claim.repoRoot, () =>

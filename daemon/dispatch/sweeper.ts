@@ -126,8 +126,9 @@ export class Sweeper implements Service {
   }
 
   async #cleanUp(claim: ClaimRecord): Promise<void> {
-    const { book, worktrees, logger } = this.#ports
+    const { book, worktrees, instanceId, logger } = this.#ports
     if (book.get(claim.identity.jobId)?.identity.claimedAt !== claim.identity.claimedAt) return
+    if (claim.identity.instanceId !== instanceId) return book.forget(claim)
     const removed = await this.#removals.run(claim.repoRoot, () =>
       worktrees.remove({ jobId: claim.identity.jobId, branch: 'delete' }),
     )

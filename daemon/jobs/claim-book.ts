@@ -23,8 +23,9 @@ export class ClaimBook {
   async load(instanceId: string): Promise<string[]> {
     const { records, unreadable } = await this.#store.load()
     for (const [jobId, record] of records) {
-      // A copied home brings records of another machine's claims; they are not ours to renew.
-      if (record.identity.instanceId === instanceId) this.#keep(record)
+      // A copied home brings records of another instance's claims; they are not ours to renew. But a report must
+      // not be lost with the name of its instance: it counts at most once, whoever delivers it.
+      if (record.identity.instanceId === instanceId || record.state === 'reporting') this.#keep(record)
       else await this.#store.delete(jobId)
     }
     return unreadable
