@@ -5,6 +5,7 @@ import { rescueExpired } from '../jobs/rescue.ts'
 import type { BeatAnswer } from '../presence/beat.ts'
 import type { ClaimLoop } from './claim-loop.ts'
 import type { DispatchPorts } from './ports.ts'
+import { wasReleased } from './release-claim.ts'
 
 /** What was true when a heartbeat's statement left; only claims that did not move since are judged by it. */
 export interface BeatSnapshot {
@@ -84,6 +85,8 @@ export class Beats {
       }
       // A report that reached the database just before a crash looks like a loss; its delivery tells.
       if (claim.state === 'reporting') continue
+      if (state.status === 'QUEUED' && (await this.#recogniseRelease(claim))) continue
+      if (book.get(state.jobId) !== claim) continue
       const why = state.status === null ? 'gone' : state.status === 'CANCELLED' ? 'cancelled' : 'taken'
       logger.warn({ job: state.jobId, why }, 'a claim is no longer ours')
       // Memory has it; a disk that takes no note keeps neither its session nor the other claims uninformed.
@@ -91,6 +94,21 @@ export class Beats {
       if (lost !== undefined) this.#lost(lost)
     }
     for (const jobId of this.#leases.keys()) if (book.get(jobId) === undefined) this.#leases.delete(jobId)
+  }
+
+  /** A claim that is in the queue again by a release of ours whose answer was lost. False: it is somebody else's deed. */
+  async #recogniseRelease(claim: ClaimRecord): Promise<boolean> {
+    const { book, logger } = this.#ports
+    const { jobId } = claim.identity
+    if (claim.releasedAt === null) return false
+    const step = async () => {
+      if (book.get(jobId) !== claim || !(await wasReleased(this.#ports, claim))) return false
+      logger.info({ job: jobId }, 'a release had taken effect')
+      await book.change(claim, { state: 'released' })
+      return true
+    }
+    // Not to be known now; the next beat asks again.
+    return book.exclusive(jobId, step).catch(() => true)
   }
 
   /**

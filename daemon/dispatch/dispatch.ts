@@ -1,5 +1,4 @@
 import type { ClaimRecord } from '../jobs/claim-record.ts'
-import { release } from '../jobs/release.ts'
 import type { Service } from '../lifecycle/service.ts'
 import type { Session } from '../sessions/session.ts'
 import { Beats } from './beats.ts'
@@ -8,6 +7,7 @@ import { JobBackoff } from './job-backoff.ts'
 import { Nudges } from './nudges.ts'
 import type { DispatchPorts } from './ports.ts'
 import { Preparer } from './preparer.ts'
+import { releaseClaim } from './release-claim.ts'
 import { Reports } from './report.ts'
 import { ReportDelivery } from './report-delivery.ts'
 import { Sweeper } from './sweeper.ts'
@@ -142,11 +142,11 @@ export class Dispatch implements Service {
 
   /** A person gives a claim of this machine back to the queue; its session learns of it. False: not held here. */
   async giveBack(jobId: string): Promise<boolean> {
-    const { book, rowSql } = this.#ports
+    const { book } = this.#ports
     return book.exclusive(jobId, async () => {
       const claim = book.get(jobId)
       if (claim?.state !== 'held' && claim?.state !== 'undelivered') return false
-      const releasedAt = await release(rowSql, claim.identity)
+      const releasedAt = await releaseClaim(this.#ports, claim)
       if (releasedAt === null) return false
       if (claim.owner !== null)
         this.#notice(

@@ -101,10 +101,10 @@ export class ReportDelivery {
   /** One try to write a spooled report. Afterwards the claim is reported or lost. */
   async #write(claim: ClaimRecord, report: Report, waited: boolean): Promise<ReportAnswer | 'lost'> {
     const { rowSql, book } = this.#ports
-    const row =
-      claim.releasedAt === null
-        ? await writeReport(rowSql, claim.identity, report)
-        : await writeLateReport(rowSql, claim.identity, claim.releasedAt, report)
+    const { identity, releasedAt } = claim
+    // Of a release that was tried, only the row says whether it took effect.
+    const late = releasedAt === null ? null : await writeLateReport(rowSql, identity, releasedAt, report)
+    const row = late ?? (await writeReport(rowSql, identity, report))
     const counted = row ?? (await this.#writtenBefore(claim, report))
     if (counted === null) {
       const lost = await this.whyLost(claim)

@@ -95,10 +95,9 @@ export class Reports {
     if (input.status === 'running') throw lostError({ ...claim, lost: 'taken' })
     const { book } = this.#ports
     const { jobId } = claim.identity
-    const releasedAt = claim.state === 'released' ? claim.releasedAt : null
     const first = toReport(input, await this.#head(claim), false)
     // On disk before anything that may take long: from here on the report cannot be lost.
-    const noted = await book.change(claim, { state: 'reporting', report: first, releasedAt, delivered: true })
+    const noted = await book.change(claim, { state: 'reporting', report: first, delivered: true })
     if (noted === undefined) throw notYours(jobId)
     const pushed = input.branch !== null && (await this.#isPushed(jobId, input.branch))
     const report = { ...first, pushed }

@@ -87,7 +87,7 @@ const CLAIM_RECORD = z.object({
   worktree: z.object({ path: z.string(), branch: z.string(), baseSha: z.string() }).nullable(),
   /** The job's part of a `wait_for_job` answer, kept for a session that asks again. */
   answer: z.record(z.string(), z.unknown()),
-  /** `updated_at` that the release wrote, by which a late report is fenced. */
+  /** `updated_at` that the release wrote, or was to write, by which a late report is fenced. */
   releasedAt: z.string().nullable(),
   report: REPORT.nullable(),
   /** What `update_job_status` answered, for the same report asked again. */
