@@ -1,4 +1,4 @@
-import { isConnectionFailure, isTransient } from '../db/database-error.ts'
+import { isConnectionFailure, isRefusedForGood, readDatabaseError } from '../db/database-error.ts'
 import { DaemonError, messageOf } from '../errors.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
 import { readJob } from '../jobs/read.ts'
@@ -88,9 +88,9 @@ export class ReportDelivery {
           if (error.code !== 'DATABASE_UNAVAILABLE' && error.code !== 'UNAUTHORIZED') throw error
           break
         }
-        if (!isTransient(error)) throw error
+        if (readDatabaseError(error) === undefined || isRefusedForGood(error)) throw error
         if (isConnectionFailure(error)) authority.lost(error)
-        // Locked or overloaded: the report is on disk, so an error now would say less than the truth.
+        // Locked, overloaded, a password changed: the report is on disk, so an error now would say less than the truth.
         else await delay(RETRY_MS)
       }
     } while (performance.now() < until)

@@ -1,3 +1,4 @@
+import { isRefusedForGood } from '../db/database-error.ts'
 import { DaemonError, notFound } from '../errors.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
 import { readJob } from '../jobs/read.ts'
@@ -103,7 +104,11 @@ export class Reports {
     const report = { ...first, pushed }
     const spooled = pushed ? await book.change(noted, { report }) : noted
     if (spooled === undefined) throw notYours(jobId)
-    const written = await this.#delivery.deliver(spooled, report)
+    const written = await this.#delivery.deliver(spooled, report).catch(async (error: unknown) => {
+      // It will never be taken: the job stays its session's, which hears why and may report otherwise.
+      if (isRefusedForGood(error)) await book.change(spooled, { state: claim.state, report: null })
+      throw error
+    })
     if (written === 'spooled')
       return answer(spooled, spooledRow(report), { worktree: 'kept' }, 'wait_for_job_again', false)
     if (written === 'lost') throw await this.#superseded(session, spooled)
