@@ -116,7 +116,8 @@ export class ReportDelivery {
     const removal = await this.#removeWorktree(claim, report)
     const result = answer(claim, counted, removal, 'queue_empty')
     // A day of these is remembered; what the job was about is not needed any more.
-    await book.change(claim, { state: 'reported', result, answer: {} })
+    // Without the note, the next start asks the database once more.
+    await book.changeAnyway(claim, { state: 'reported', result, answer: {} })
     return result
   }
 

@@ -1,5 +1,5 @@
 import { isRefusedForGood } from '../db/database-error.ts'
-import { DaemonError, notFound } from '../errors.ts'
+import { DaemonError, messageOf, notFound } from '../errors.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
 import { readJob } from '../jobs/read.ts'
 import { writeReport } from '../jobs/report.ts'
@@ -88,7 +88,7 @@ export class Reports {
     await authority.ready(DATABASE_WAIT_MS)
     const row = await writeReport(rowSql, claim.identity, toReport(input, null, false))
     if (row === null) throw await this.#superseded(session, claim)
-    await book.change(claim, { running: true, delivered: true })
+    await book.changeAnyway(claim, { running: true, delivered: true })
     return answer(claim, row, { worktree: claim.worktree === null ? 'none' : 'kept' }, 'idle')
   }
 
@@ -98,17 +98,23 @@ export class Reports {
     const { jobId } = claim.identity
     const first = toReport(input, await this.#head(claim), false)
     // On disk before anything that may take long: from here on the report cannot be lost.
-    const noted = await book.change(claim, { state: 'reporting', report: first, delivered: true })
-    if (noted === undefined) throw notYours(jobId)
+    // A disk that is full keeps it from nobody but a crash: the database may take it.
+    const noted = await book.changeAnyway(claim, { state: 'reporting', report: first, delivered: true })
+    if (noted.claim === undefined) throw notYours(jobId)
     const pushed = input.branch !== null && (await this.#isPushed(jobId, input.branch))
     const report = { ...first, pushed }
-    const spooled = pushed ? await book.change(noted, { report }) : noted
+    const { claim: spooled, fault } = pushed ? await book.changeAnyway(noted.claim, { report }) : noted
     if (spooled === undefined) throw notYours(jobId)
+    const takeBack = () => book.changeAnyway(spooled, { state: claim.state, report: null })
     const written = await this.#delivery.deliver(spooled, report).catch(async (error: unknown) => {
       // It will never be taken: the job stays its session's, which hears why and may report otherwise.
-      if (isRefusedForGood(error)) await book.change(spooled, { state: claim.state, report: null })
+      if (isRefusedForGood(error)) await takeBack()
       throw error
     })
+    if (written === 'spooled' && fault !== undefined) {
+      await takeBack()
+      throw nowhereKept(jobId, fault)
+    }
     if (written === 'spooled')
       return answer(spooled, spooledRow(report), { worktree: 'kept' }, 'wait_for_job_again', false)
     if (written === 'lost') throw await this.#superseded(session, spooled)
@@ -182,6 +188,15 @@ export class Reports {
     }
     return notYours(jobId)
   }
+}
+
+function nowhereKept(jobId: string, fault: unknown): DaemonError {
+  return new DaemonError(
+    'DISK_LOW',
+    `The database does not answer, and the report on job ${jobId} cannot be kept on disk either (${messageOf(fault)}); nothing was changed`,
+    'Free some space on the disk of the daemon’s home, then report again: the job is still yours.',
+    fault,
+  )
 }
 
 function terminal(claim: ClaimRecord): DaemonError {

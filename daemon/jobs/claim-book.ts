@@ -74,6 +74,19 @@ export class ClaimBook {
     return changed
   }
 
+  /** The same where a disk that takes no note is no reason to stop; `fault` says why it took none. */
+  async changeAnyway(
+    claim: ClaimRecord,
+    patch: Partial<Omit<ClaimRecord, 'identity'>>,
+  ): Promise<{ claim: ClaimRecord | undefined; fault: unknown }> {
+    try {
+      return { claim: await this.change(claim, patch), fault: undefined }
+    } catch (fault) {
+      const now = this.#claims.get(claim.identity.jobId)
+      return { claim: now?.identity.claimedAt === claim.identity.claimedAt ? now : undefined, fault }
+    }
+  }
+
   forget(claim: ClaimRecord): Promise<void> {
     const { jobId, claimedAt } = claim.identity
     if (this.#claims.get(jobId)?.identity.claimedAt !== claimedAt) return Promise.resolve()

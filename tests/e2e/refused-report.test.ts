@@ -1,3 +1,5 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import pg from 'pg'
 import { afterEach, expect, it } from 'vitest'
 import { socketUrl } from '../../daemon/db/embedded/socket-url.ts'
@@ -55,4 +57,23 @@ it('a report for which no connection can be made now is kept on disk, and the an
   await admitted(true)
   await until('it is delivered', async () => (await scenario.jobRow(job)).status === 'DONE', 30_000)
   expect(await agent.call('update_job_status', report)).toMatchObject({ delivered: true })
+})
+
+it('a report that no disk takes is written to the database all the same', async () => {
+  const { agent, job } = await claimed()
+  await agent.call('job_heartbeat', { job_id: job })
+  // Each note of the claim goes through a file of its own, in whose place stands a directory.
+  const places = Array.from({ length: 20 }, (_, n) =>
+    join(machine.home, 'state/claims', `${job}.json.tmp-${n + 5}`),
+  )
+  await Promise.all(places.map((place) => mkdir(place)))
+  const report = { job_id: job, status: 'done', summary: 'All of it.' }
+  expect(await agent.call('update_job_status', { job_id: job, status: 'running' })).toMatchObject({
+    status: 'running',
+  })
+  expect(await agent.call('update_job_status', report)).toMatchObject({ delivered: true, status: 'done' })
+  expect(await scenario.jobRow(job)).toMatchObject({ status: 'DONE', summary: 'All of it.' })
+  const { problems } = await machine.status()
+  expect(problems.map(({ message }) => message).join()).toContain('claims cannot be written')
+  await Promise.all(places.map((place) => rm(place, { recursive: true })))
 })
