@@ -137,7 +137,7 @@ export class ReportDelivery {
 
   /** A crash between the database's commit and our note of it: the row already says what we report. */
   async #writtenBefore(claim: ClaimRecord, report: Report): Promise<ReportedRow | null> {
-    const { rows } = await this.#ports.sql.query<{ at: Date | null; branch: string | null }>({
+    const { rows } = await this.#ports.rowSql.query<{ at: Date | null; branch: string | null }>({
       text: `select finished_at as at, branch from claude_jobs
               where id = $1 and claimed_by_token_id = $2 and worker_instance_id = $3
                 and claimed_at = $4::timestamp(3) and status::text = $5`,
@@ -180,7 +180,7 @@ export class ReportDelivery {
 
   /** Why a claim is no longer ours. */
   async whyLost(claim: ClaimRecord): Promise<'taken' | 'cancelled' | 'gone'> {
-    const row = await readJob(this.#ports.sql, claim.userId, claim.identity.jobId)
+    const row = await readJob(this.#ports.rowSql, claim.userId, claim.identity.jobId)
     if (row === null) return 'gone'
     return row.status === 'CANCELLED' ? 'cancelled' : 'taken'
   }

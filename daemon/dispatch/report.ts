@@ -170,7 +170,7 @@ export class Reports {
   /** Why a job that nothing is remembered of cannot be reported on. */
   async #unknown(jobId: string): Promise<DaemonError> {
     const caller = await this.#ports.authority.ready(DATABASE_WAIT_MS)
-    const row = await readJob(this.#ports.sql, caller.userId, jobId)
+    const row = await readJob(this.#ports.rowSql, caller.userId, jobId)
     if (row === null) return notFound('Job', jobId)
     if (row.status === 'CANCELLED') {
       return new DaemonError(
