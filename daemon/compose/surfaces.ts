@@ -65,6 +65,20 @@ export function composeSurfaces(
     const caller = await backend.ready(DATABASE_WAIT_MS)
     return { prisma: await prisma.get(), caller }
   }
+  let asking: Promise<'ok' | 'down'> | null = null
+  /** One question at a time, whoever asks: it stands in line with the heartbeats. */
+  const answers = () => {
+    asking ??= sql
+      .query({ text: 'select 1', values: [] })
+      .then(
+        () => 'ok' as const,
+        () => 'down' as const,
+      )
+      .finally(() => {
+        asking = null
+      })
+    return asking
+  }
   const queue = new QueueCount(sql)
   const startedAt = new Date()
   const status = () =>
@@ -121,11 +135,7 @@ export function composeSurfaces(
         {
           ...{ dispatch, backlog, questions, book, roots, redactor, status, omittedTools },
           missingTables: database.unusableTables,
-          database: () =>
-            sql.query({ text: 'select 1', values: [] }).then(
-              () => 'ok' as const,
-              () => 'down' as const,
-            ),
+          database: answers,
           cleanUp: () => reconciler.run(),
           git: (cwd, args, sshAuthSock) => git.text({ dir: cwd, sshAuthSock, deadlineMs: GIT_MS }, ...args),
           logger: log('tools'),
@@ -181,6 +191,7 @@ export function composeSurfaces(
     /** What was remembered must be there before the first session asks for it. */
     async remember() {
       for (const name of await book.load(instanceId)) fileFaults.add(`state/claims/${name} cannot be read`)
+      dispatch.takeUp()
       for (const name of await superseded.load()) fileFaults.add(`state/superseded/${name} cannot be read`)
       await memory.load()
       dispatch.loop.pause(await paused.read())

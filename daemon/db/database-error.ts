@@ -86,6 +86,13 @@ export function isTransient(thrown: unknown): boolean {
   return meaning !== undefined && ['unreachable', 'readonly', 'conflict', 'busy', 'full'].includes(meaning)
 }
 
+/** The server read the statement and will never take it: its data break a rule of a type, a table or a trigger. */
+export function isRefusedForGood(thrown: unknown): boolean {
+  const failure = readDatabaseError(thrown)
+  if (failure === undefined) return false
+  return failure.sqlstate === RAISED || ['invalid', 'unique', 'reference'].includes(failure.meaning)
+}
+
 /** Serialization failure or deadlock: rolled back, and to be run again. */
 export function isSerialization(thrown: unknown): boolean {
   return readDatabaseError(thrown)?.meaning === 'conflict'
@@ -153,6 +160,9 @@ export function toDatabaseError(thrown: unknown): DaemonError | undefined {
     thrown,
   )
 }
+
+/** A trigger said no. */
+const RAISED = 'P0001'
 
 type Layer = Readonly<Record<string, unknown>>
 

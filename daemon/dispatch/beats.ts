@@ -5,6 +5,7 @@ import { rescueExpired } from '../jobs/rescue.ts'
 import type { BeatAnswer } from '../presence/beat.ts'
 import type { ClaimLoop } from './claim-loop.ts'
 import type { DispatchPorts } from './ports.ts'
+import { wasReleased } from './release-claim.ts'
 
 /** What was true when a heartbeat's statement left; only claims that did not move since are judged by it. */
 export interface BeatSnapshot {
@@ -27,6 +28,7 @@ export class Beats {
   /** Others' leases are left alone until then (monotonic ms): at start and after an outage of our own, one lease. */
   #rescueFrom: number
   #lastRescue = 0
+  #isReleasing = false
 
   constructor(ports: DispatchPorts, loop: ClaimLoop, lost: (claim: ClaimRecord) => void) {
     this.#ports = ports
@@ -50,9 +52,10 @@ export class Beats {
 
   async apply(snapshot: BeatSnapshot, answer: BeatAnswer): Promise<void> {
     this.#noteOutage(snapshot.at, answer.clockMs)
-    await this.#judge(snapshot, answer)
-    await this.#releaseStrays(snapshot, answer)
     if (answer.queued) this.#loop.nudge()
+    await this.#judge(snapshot, answer)
+    // Beside the rest: somebody may keep such a row locked, and neither a rescue nor a report waits for that.
+    void this.#releaseStrays(snapshot, answer)
     await this.#rescue()
   }
 
@@ -82,24 +85,52 @@ export class Beats {
       }
       // A report that reached the database just before a crash looks like a loss; its delivery tells.
       if (claim.state === 'reporting') continue
+      if (state.status === 'QUEUED' && (await this.#recogniseRelease(claim))) continue
+      if (book.get(state.jobId) !== claim) continue
       const why = state.status === null ? 'gone' : state.status === 'CANCELLED' ? 'cancelled' : 'taken'
       logger.warn({ job: state.jobId, why }, 'a claim is no longer ours')
-      const lost = await book.change(claim, { state: 'lost', lost: why })
+      // Memory has it; a disk that takes no note keeps neither its session nor the other claims uninformed.
+      const lost = await book.change(claim, { state: 'lost', lost: why }).catch(() => book.get(state.jobId))
       if (lost !== undefined) this.#lost(lost)
     }
     for (const jobId of this.#leases.keys()) if (book.get(jobId) === undefined) this.#leases.delete(jobId)
   }
 
-  /** Claims under our name that nobody here remembers: nobody can be working on them. */
+  /** A claim that is in the queue again by a release of ours whose answer was lost. False: it is somebody else's deed. */
+  async #recogniseRelease(claim: ClaimRecord): Promise<boolean> {
+    const { book, logger } = this.#ports
+    const { jobId } = claim.identity
+    if (claim.releasedAt === null) return false
+    const step = async () => {
+      if (book.get(jobId) !== claim || !(await wasReleased(this.#ports, claim))) return false
+      logger.info({ job: jobId }, 'a release had taken effect')
+      await book.change(claim, { state: 'released' })
+      return true
+    }
+    // Not to be known now; the next beat asks again.
+    return book.exclusive(jobId, step).catch(() => true)
+  }
+
+  /**
+   * Claims under our name that nobody here remembers: nobody can be working on them. One at a time, so that
+   * locked rows take one connection and no more.
+   */
   async #releaseStrays(snapshot: BeatSnapshot, answer: BeatAnswer): Promise<void> {
     const { book, rowSql, instanceId, authority, logger } = this.#ports
     const caller = authority.current()
     if (caller === null || snapshot.claimInFlight || snapshot.claimsBegun !== this.#loop.claimsBegun) return
+    if (this.#isReleasing) return
+    this.#isReleasing = true
     for (const stray of answer.strays) {
       if (book.get(stray.jobId)?.identity.claimedAt === stray.claimedAt) continue
-      await release(rowSql, { ...stray, instanceId })
-      logger.info({ job: stray.jobId }, 'released a claim that a crash had left behind')
+      try {
+        await release(rowSql, { ...stray, instanceId })
+        logger.info({ job: stray.jobId }, 'released a claim that a crash had left behind')
+      } catch (error) {
+        logger.debug({ job: stray.jobId, err: messageOf(error) }, 'a claim left behind is still there')
+      }
     }
+    this.#isReleasing = false
   }
 
   async #rescue(): Promise<void> {

@@ -1,5 +1,4 @@
 import type { ClaimRecord } from '../jobs/claim-record.ts'
-import { release } from '../jobs/release.ts'
 import type { Service } from '../lifecycle/service.ts'
 import type { Session } from '../sessions/session.ts'
 import { Beats } from './beats.ts'
@@ -8,6 +7,7 @@ import { JobBackoff } from './job-backoff.ts'
 import { Nudges } from './nudges.ts'
 import type { DispatchPorts } from './ports.ts'
 import { Preparer } from './preparer.ts'
+import { releaseClaim } from './release-claim.ts'
 import { Reports } from './report.ts'
 import { ReportDelivery } from './report-delivery.ts'
 import { Sweeper } from './sweeper.ts'
@@ -70,17 +70,24 @@ export class Dispatch implements Service {
     this.reports = new Reports(ports, this.delivery, told)
   }
 
-  async start(): Promise<void> {
+  /**
+   * Takes up the claims that were remembered. To be called before the first session connects: until all owners
+   * are known as sessions that may come back, another could be given their jobs.
+   */
+  takeUp(): void {
     const { book, sessions } = this.#ports
+    // Memory changes at once; what a crash keeps from the disk is found again by the next start.
+    const noted = (change: Promise<unknown>) => void change.catch(() => undefined)
     for (const claim of book.all()) {
       if (claim.owner !== null) sessions.restore(claim.owner)
       // A crash in the middle of preparing: whoever asks next gets it, else it is released.
-      // A disk that takes no note is no reason not to start.
-      const noted = (change: Promise<unknown>) => change.catch(() => undefined)
-      if (claim.state === 'preparing') await noted(book.change(claim, { state: 'undelivered' }))
+      if (claim.state === 'preparing') noted(book.change(claim, { state: 'undelivered' }))
       // The answer had left, or was about to: whoever has the job next must look at the worktree first.
-      if (claim.state === 'held' && !claim.delivered) await noted(book.change(claim, { worked: true }))
+      if (claim.state === 'held' && !claim.delivered) noted(book.change(claim, { worked: true }))
     }
+  }
+
+  async start(): Promise<void> {
     await this.#sweeper.start()
   }
 
@@ -135,11 +142,11 @@ export class Dispatch implements Service {
 
   /** A person gives a claim of this machine back to the queue; its session learns of it. False: not held here. */
   async giveBack(jobId: string): Promise<boolean> {
-    const { book, rowSql } = this.#ports
+    const { book } = this.#ports
     return book.exclusive(jobId, async () => {
       const claim = book.get(jobId)
       if (claim?.state !== 'held' && claim?.state !== 'undelivered') return false
-      const releasedAt = await release(rowSql, claim.identity)
+      const releasedAt = await releaseClaim(this.#ports, claim)
       if (releasedAt === null) return false
       if (claim.owner !== null)
         this.#notice(

@@ -1,4 +1,3 @@
-import type { Sql } from '../db/sql.ts'
 import { queuedProducts } from '../jobs/read.ts'
 import type { Session } from '../sessions/session.ts'
 import type { DispatchPorts } from './ports.ts'
@@ -8,10 +7,9 @@ export async function nextAction(
   ports: DispatchPorts,
   session: Session,
   userId: string,
-  sql: Sql = ports.sql,
 ): Promise<'wait_for_job_again' | 'queue_empty'> {
   const [queued, roots] = await Promise.all([
-    queuedProducts(sql, userId, [], ports.markers()),
+    queuedProducts(ports.rowSql, userId, [], ports.markers()),
     ports.roots.known(session.hello?.repoRoots ?? {}),
   ])
   return queued.some((product) => roots.has(product.productId)) ? 'wait_for_job_again' : 'queue_empty'

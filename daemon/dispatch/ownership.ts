@@ -10,6 +10,12 @@ export function isOwner(claim: ClaimRecord, session: Session): boolean {
   return claim.owner?.key === session.ref.key
 }
 
+/** The claim was offered to another session since, which did not receive it: so nobody else has the job. */
+export function isStillIts(claim: ClaimRecord, session: Session): boolean {
+  if (claim.delivered || (claim.state !== 'undelivered' && claim.state !== 'released')) return false
+  return claim.earlier.some(({ key }) => key === session.ref.key)
+}
+
 /**
  * Whether a session may take over a held claim of another one (contract 4, Orphaned): the owner has
  * vanished, and its client process is gone or is the same as this session's. Otherwise the claim waits

@@ -11,9 +11,9 @@ import type { Worktrees } from '../worktrees/worktrees.ts'
 
 /** What every part of the dispatch works with; built once in daemon.ts. */
 export interface DispatchPorts {
-  /** The core connection: claims, leases, reports. */
+  /** The core connection: claims and leases; nothing that a session may ask for as often as it likes. */
   readonly sql: Sql
-  /** For writes to a claimed job, whose row somebody may have locked. */
+  /** For what a session's call asks, and for writes to a claimed job, whose row somebody may have locked. */
   readonly rowSql: Sql
   readonly authority: Authority
   readonly book: ClaimBook

@@ -9,6 +9,9 @@ import type { JobBackoff } from './job-backoff.ts'
 import type { DispatchPorts } from './ports.ts'
 import type { Waiter, WaitQueue } from './waiter.ts'
 
+/** Sessions remembered of those that a claim was offered to in vain. */
+const MAX_EARLIER = 8
+
 /** Whether a session may have worked on the job here before, given whether its worktree was there. */
 type IsWorked = (reused: boolean) => boolean
 
@@ -50,6 +53,7 @@ export class Preparer {
       taskLabel: String(claimed.task?.code ?? claimed.taskId),
       repoRoot,
       owner: waiter.session.ref,
+      earlier: [],
       delivered: false,
       // Whatever became of that claim (released, lost to another machine and back): a session had the job here.
       worked: before !== undefined && (before.worked || before.delivered),
@@ -83,6 +87,7 @@ export class Preparer {
     const stored = book.change(claim, {
       state: 'preparing',
       owner: waiter.session.ref,
+      earlier: earlierOwners(claim),
       delivered: false,
       worked,
     })
@@ -112,7 +117,9 @@ export class Preparer {
         this.#backoff.failed(jobId)
         // Whatever went wrong, the claim must not stay where nobody looks for it; memory moves at once.
         const now = book.get(jobId)
-        if (now?.state === 'preparing' && now.identity.claimedAt === claim.identity.claimedAt) {
+        // Held already when only the note of it could not be written: the answer waited for that, and has not left.
+        const isHere = now?.state === 'preparing' || now?.state === 'held'
+        if (isHere && now.identity.claimedAt === claim.identity.claimedAt) {
           return book.change(now, { state: 'undelivered' }).then(
             () => undefined,
             () => undefined,
@@ -227,4 +234,12 @@ export class Preparer {
     }
     waiter.fail(problem)
   }
+}
+
+/** Once the owner has surely received the job, it is nobody else's any more. */
+function earlierOwners(claim: ClaimRecord): ClaimRecord['earlier'] {
+  const { owner, earlier, delivered, worked } = claim
+  if (owner === null || !(delivered || worked)) return earlier
+  if (delivered) return [owner]
+  return [owner, ...earlier.filter(({ key }) => key !== owner.key)].slice(0, MAX_EARLIER)
 }

@@ -1,4 +1,4 @@
-import { isConnectionFailure, isTransient } from '../db/database-error.ts'
+import { isConnectionFailure, isRefusedForGood, readDatabaseError } from '../db/database-error.ts'
 import { DaemonError, messageOf } from '../errors.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
 import { readJob } from '../jobs/read.ts'
@@ -88,9 +88,9 @@ export class ReportDelivery {
           if (error.code !== 'DATABASE_UNAVAILABLE' && error.code !== 'UNAUTHORIZED') throw error
           break
         }
-        if (!isTransient(error)) throw error
+        if (readDatabaseError(error) === undefined || isRefusedForGood(error)) throw error
         if (isConnectionFailure(error)) authority.lost(error)
-        // Locked or overloaded: the report is on disk, so an error now would say less than the truth.
+        // Locked, overloaded, a password changed: the report is on disk, so an error now would say less than the truth.
         else await delay(RETRY_MS)
       }
     } while (performance.now() < until)
@@ -101,10 +101,10 @@ export class ReportDelivery {
   /** One try to write a spooled report. Afterwards the claim is reported or lost. */
   async #write(claim: ClaimRecord, report: Report, waited: boolean): Promise<ReportAnswer | 'lost'> {
     const { rowSql, book } = this.#ports
-    const row =
-      claim.releasedAt === null
-        ? await writeReport(rowSql, claim.identity, report)
-        : await writeLateReport(rowSql, claim.identity, claim.releasedAt, report)
+    const { identity, releasedAt } = claim
+    // Of a release that was tried, only the row says whether it took effect.
+    const late = releasedAt === null ? null : await writeLateReport(rowSql, identity, releasedAt, report)
+    const row = late ?? (await writeReport(rowSql, identity, report))
     const counted = row ?? (await this.#writtenBefore(claim, report))
     if (counted === null) {
       const lost = await this.whyLost(claim)
@@ -116,7 +116,8 @@ export class ReportDelivery {
     const removal = await this.#removeWorktree(claim, report)
     const result = answer(claim, counted, removal, 'queue_empty')
     // A day of these is remembered; what the job was about is not needed any more.
-    await book.change(claim, { state: 'reported', result, answer: {} })
+    // Without the note, the next start asks the database once more.
+    await book.changeAnyway(claim, { state: 'reported', result, answer: {} })
     return result
   }
 
@@ -136,7 +137,7 @@ export class ReportDelivery {
 
   /** A crash between the database's commit and our note of it: the row already says what we report. */
   async #writtenBefore(claim: ClaimRecord, report: Report): Promise<ReportedRow | null> {
-    const { rows } = await this.#ports.sql.query<{ at: Date | null; branch: string | null }>({
+    const { rows } = await this.#ports.rowSql.query<{ at: Date | null; branch: string | null }>({
       text: `select finished_at as at, branch from claude_jobs
               where id = $1 and claimed_by_token_id = $2 and worker_instance_id = $3
                 and claimed_at = $4::timestamp(3) and status::text = $5`,
@@ -154,6 +155,8 @@ export class ReportDelivery {
   }
 
   async #removeWorktree(claim: ClaimRecord, report: Report): Promise<Removal> {
+    // Another instance's, which may have the job again: its worktrees are not ours to remove.
+    if (claim.identity.instanceId !== this.#ports.instanceId) return { worktree: 'kept' }
     const keep = report.status === 'DONE' && report.branch !== null
     try {
       const removed = await this.#removals.run(claim.repoRoot, () =>
@@ -177,7 +180,7 @@ export class ReportDelivery {
 
   /** Why a claim is no longer ours. */
   async whyLost(claim: ClaimRecord): Promise<'taken' | 'cancelled' | 'gone'> {
-    const row = await readJob(this.#ports.sql, claim.userId, claim.identity.jobId)
+    const row = await readJob(this.#ports.rowSql, claim.userId, claim.identity.jobId)
     if (row === null) return 'gone'
     return row.status === 'CANCELLED' ? 'cancelled' : 'taken'
   }

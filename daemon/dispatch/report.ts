@@ -1,4 +1,5 @@
-import { DaemonError, notFound } from '../errors.ts'
+import { isRefusedForGood } from '../db/database-error.ts'
+import { DaemonError, messageOf, notFound } from '../errors.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
 import { readJob } from '../jobs/read.ts'
 import { writeReport } from '../jobs/report.ts'
@@ -6,7 +7,7 @@ import { delay } from '../lifecycle/delay.ts'
 import type { Session } from '../sessions/session.ts'
 import { lostError, notYours } from './lost.ts'
 import { nextAction } from './next-action.ts'
-import { isOwner, mayAdopt } from './ownership.ts'
+import { isOwner, isStillIts, mayAdopt } from './ownership.ts'
 import type { DispatchPorts } from './ports.ts'
 import { answer, type ReportAnswer, type ReportInput, STATUS, spooledRow, toReport } from './report-answer.ts'
 import type { ReportDelivery } from './report-delivery.ts'
@@ -69,9 +70,14 @@ export class Reports {
       // We took the answer for lost, and the session has it after all.
       return (await book.change(claim, { state: 'held', delivered: true })) ?? claim
     }
+    if (claim.state === 'released') {
+      if (!isStillIts(claim, session)) throw notYours(jobId)
+      return (await book.change(claim, { owner: session.ref })) ?? claim
+    }
     const orphaned = claim.state === 'held' || claim.state === 'undelivered'
     const free = orphaned && book.heldBy(session.ref.key) === undefined
-    if (!free || !(await mayAdopt(claim, session, sessions))) throw notYours(jobId)
+    const mayHave = isStillIts(claim, session) || (await mayAdopt(claim, session, sessions))
+    if (!free || !mayHave) throw notYours(jobId)
     const adopted = await book.change(claim, { state: 'held', owner: session.ref, delivered: true })
     if (adopted === undefined) throw notYours(jobId)
     return adopted
@@ -82,7 +88,7 @@ export class Reports {
     await authority.ready(DATABASE_WAIT_MS)
     const row = await writeReport(rowSql, claim.identity, toReport(input, null, false))
     if (row === null) throw await this.#superseded(session, claim)
-    await book.change(claim, { running: true, delivered: true })
+    await book.changeAnyway(claim, { running: true, delivered: true })
     return answer(claim, row, { worktree: claim.worktree === null ? 'none' : 'kept' }, 'idle')
   }
 
@@ -90,16 +96,25 @@ export class Reports {
     if (input.status === 'running') throw lostError({ ...claim, lost: 'taken' })
     const { book } = this.#ports
     const { jobId } = claim.identity
-    const releasedAt = claim.state === 'released' ? claim.releasedAt : null
     const first = toReport(input, await this.#head(claim), false)
     // On disk before anything that may take long: from here on the report cannot be lost.
-    const noted = await book.change(claim, { state: 'reporting', report: first, releasedAt, delivered: true })
-    if (noted === undefined) throw notYours(jobId)
+    // A disk that is full keeps it from nobody but a crash: the database may take it.
+    const noted = await book.changeAnyway(claim, { state: 'reporting', report: first, delivered: true })
+    if (noted.claim === undefined) throw notYours(jobId)
     const pushed = input.branch !== null && (await this.#isPushed(jobId, input.branch))
     const report = { ...first, pushed }
-    const spooled = pushed ? await book.change(noted, { report }) : noted
+    const { claim: spooled, fault } = pushed ? await book.changeAnyway(noted.claim, { report }) : noted
     if (spooled === undefined) throw notYours(jobId)
-    const written = await this.#delivery.deliver(spooled, report)
+    const takeBack = () => book.changeAnyway(spooled, { state: claim.state, report: null })
+    const written = await this.#delivery.deliver(spooled, report).catch(async (error: unknown) => {
+      // It will never be taken: the job stays its session's, which hears why and may report otherwise.
+      if (isRefusedForGood(error)) await takeBack()
+      throw error
+    })
+    if (written === 'spooled' && fault !== undefined) {
+      await takeBack()
+      throw nowhereKept(jobId, fault)
+    }
     if (written === 'spooled')
       return answer(spooled, spooledRow(report), { worktree: 'kept' }, 'wait_for_job_again', false)
     if (written === 'lost') throw await this.#superseded(session, spooled)
@@ -155,7 +170,7 @@ export class Reports {
   /** Why a job that nothing is remembered of cannot be reported on. */
   async #unknown(jobId: string): Promise<DaemonError> {
     const caller = await this.#ports.authority.ready(DATABASE_WAIT_MS)
-    const row = await readJob(this.#ports.sql, caller.userId, jobId)
+    const row = await readJob(this.#ports.rowSql, caller.userId, jobId)
     if (row === null) return notFound('Job', jobId)
     if (row.status === 'CANCELLED') {
       return new DaemonError(
@@ -173,6 +188,15 @@ export class Reports {
     }
     return notYours(jobId)
   }
+}
+
+function nowhereKept(jobId: string, fault: unknown): DaemonError {
+  return new DaemonError(
+    'DISK_LOW',
+    `The database does not answer, and the report on job ${jobId} cannot be kept on disk either (${messageOf(fault)}); nothing was changed`,
+    'Free some space on the disk of the daemon’s home, then report again: the job is still yours.',
+    fault,
+  )
 }
 
 function terminal(claim: ClaimRecord): DaemonError {

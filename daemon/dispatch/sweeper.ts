@@ -1,10 +1,10 @@
 import { messageOf } from '../errors.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
-import { release } from '../jobs/release.ts'
 import { LimitPerKey } from '../lifecycle/limit-per-key.ts'
 import type { Service } from '../lifecycle/service.ts'
 import { RECONNECT_MS } from './ownership.ts'
 import type { DispatchPorts } from './ports.ts'
+import { releaseClaim } from './release-claim.ts'
 
 const EVERY_MS = 1000
 /** Contract 4: an undelivered claim is given on or released within 15 s; the rest is for the database. */
@@ -101,14 +101,14 @@ export class Sweeper implements Service {
   }
 
   async #act(seen: ClaimRecord): Promise<void> {
-    const { book, rowSql, logger } = this.#ports
+    const { book, logger } = this.#ports
     const claim = book.get(seen.identity.jobId)
     // Somebody moved it while this step waited its turn.
     if (claim === undefined || claim.state !== seen.state || !this.#isDue(claim)) return
     if (claim.state === 'reported') return book.forget(claim)
     if (claim.state === 'lost') return this.#cleanUp(claim)
     if (this.#ports.authority.current() === null) return
-    const releasedAt = await release(rowSql, claim.identity)
+    const releasedAt = await releaseClaim(this.#ports, claim)
     if (releasedAt === null) {
       await book.change(claim, { state: 'lost', lost: 'taken' })
       return
@@ -126,8 +126,9 @@ export class Sweeper implements Service {
   }
 
   async #cleanUp(claim: ClaimRecord): Promise<void> {
-    const { book, worktrees, logger } = this.#ports
+    const { book, worktrees, instanceId, logger } = this.#ports
     if (book.get(claim.identity.jobId)?.identity.claimedAt !== claim.identity.claimedAt) return
+    if (claim.identity.instanceId !== instanceId) return book.forget(claim)
     const removed = await this.#removals.run(claim.repoRoot, () =>
       worktrees.remove({ jobId: claim.identity.jobId, branch: 'delete' }),
     )

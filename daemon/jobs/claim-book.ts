@@ -23,8 +23,9 @@ export class ClaimBook {
   async load(instanceId: string): Promise<string[]> {
     const { records, unreadable } = await this.#store.load()
     for (const [jobId, record] of records) {
-      // A copied home brings records of another machine's claims; they are not ours to renew.
-      if (record.identity.instanceId === instanceId) this.#keep(record)
+      // A copied home brings records of another instance's claims; they are not ours to renew. But a report must
+      // not be lost with the name of its instance: it counts at most once, whoever delivers it.
+      if (record.identity.instanceId === instanceId || record.state === 'reporting') this.#keep(record)
       else await this.#store.delete(jobId)
     }
     return unreadable
@@ -71,6 +72,19 @@ export class ClaimBook {
     else this.#claims.set(jobId, changed)
     await this.#put(changed)
     return changed
+  }
+
+  /** The same where a disk that takes no note is no reason to stop; `fault` says why it took none. */
+  async changeAnyway(
+    claim: ClaimRecord,
+    patch: Partial<Omit<ClaimRecord, 'identity'>>,
+  ): Promise<{ claim: ClaimRecord | undefined; fault: unknown }> {
+    try {
+      return { claim: await this.change(claim, patch), fault: undefined }
+    } catch (fault) {
+      const now = this.#claims.get(claim.identity.jobId)
+      return { claim: now?.identity.claimedAt === claim.identity.claimedAt ? now : undefined, fault }
+    }
   }
 
   forget(claim: ClaimRecord): Promise<void> {

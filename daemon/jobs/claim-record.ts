@@ -77,6 +77,8 @@ const CLAIM_RECORD = z.object({
   repoRoot: z.string(),
   /** Whose claim it is; while undelivered, to whom it was last offered. */
   owner: SESSION_REF.nullable(),
+  /** Sessions that had, or may have, received the job before it was offered to the owner, the latest first. */
+  earlier: z.array(SESSION_REF).default([]),
   /** The owner received the job; a later loss of an answer with it changes nothing. */
   delivered: z.boolean(),
   /** A session was, or may have been, given the job before: its work may be in the worktree, so the answer says `resumed`. */
@@ -85,7 +87,7 @@ const CLAIM_RECORD = z.object({
   worktree: z.object({ path: z.string(), branch: z.string(), baseSha: z.string() }).nullable(),
   /** The job's part of a `wait_for_job` answer, kept for a session that asks again. */
   answer: z.record(z.string(), z.unknown()),
-  /** `updated_at` that the release wrote, by which a late report is fenced. */
+  /** `updated_at` that the release wrote, or was to write, by which a late report is fenced. */
   releasedAt: z.string().nullable(),
   report: REPORT.nullable(),
   /** What `update_job_status` answered, for the same report asked again. */

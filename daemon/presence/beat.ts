@@ -28,6 +28,8 @@ export interface HeldState {
 export interface BeatAnswer {
   /** False: somebody deleted our worker row. */
   readonly present: boolean
+  /** False: it is gone, or somebody has it locked; readers see the last beat that renewed it. */
+  readonly renewed: boolean
   readonly tokenValid: boolean
   readonly held: readonly HeldState[]
   /** Jobs claimed under our instance id that we did not name: what a crash left behind. */
@@ -45,6 +47,7 @@ export interface BeatAnswer {
 export async function beat(sql: Sql, request: BeatRequest): Promise<BeatAnswer> {
   const { rows } = await sql.query<{
     present: boolean
+    renewed: boolean
     token_valid: boolean
     held: { job_id: string; status: string | null; ours: boolean; lease_until: string | null }[]
     strays: { job_id: string; claimed_at: string; token_id: string }[]
@@ -67,6 +70,7 @@ export async function beat(sql: Sql, request: BeatRequest): Promise<BeatAnswer> 
   if (row === undefined) throw new Error('the heartbeat statement answered no row')
   return {
     present: row.present,
+    renewed: row.renewed,
     tokenValid: row.token_valid,
     queued: row.queued,
     strays: row.strays.map((stray) => ({
@@ -94,6 +98,7 @@ with h as (
   update claude_workers w set last_seen_at = ${NOW}
    where w.id = (select id from claude_workers where user_id = $1 and token_id = $2 and instance_id = $3
                     for update skip locked)
+  returning w.id
 ), free as (
   select j.id from claude_jobs j join h on h.id = j.id where ${IS_OURS} for update of j skip locked
 ), renewed as (
@@ -102,6 +107,7 @@ with h as (
 )
 select (extract(epoch from now()) * 1000)::float8 as clock,
        exists (select 1 from claude_workers where user_id = $1 and token_id = $2 and instance_id = $3) as present,
+       exists (select 1 from seen) as renewed,
        exists (select 1 from api_tokens where id = $2 and user_id = $1 and revoked_at is null
                  and (expires_at is null or expires_at > ${NOW})) as token_valid,
        exists (select 1 from claude_jobs where user_id = $1 and status = 'QUEUED') as queued,

@@ -127,12 +127,13 @@ export class Presence implements Service {
         this.#options.refused('revoked, expired or deleted')
         return
       }
-      this.#note()
       this.#options.proven()
       if (!answer.present) {
         logger.warn({}, 'the worker row was gone; registering again')
         await this.#register(worker)
       }
+      // A row that somebody has locked is not renewed: to readers this was no beat.
+      if (answer.renewed || !answer.present) this.#note()
       this.#apply(() => round.apply(answer))
     } catch (error) {
       // Locked or slow for two seconds is not away: the next beat tries again.

@@ -160,4 +160,22 @@ describe('presence', () => {
       await editor.end()
     }
   })
+
+  it('says so itself when its row cannot be renewed, being locked, and readers see it offline', async () => {
+    scenario = await Scenario.make()
+    const machine = await scenario.installation({ env: { SCRUM4ME_HEARTBEAT_SECONDS: '1' } })
+    await machine.start()
+    const editor = new pg.Client({ connectionString: scenario.db.url })
+    await editor.connect()
+    try {
+      await editor.query('begin')
+      await editor.query('select 1 from claude_workers for update')
+      await until('offline to readers', async () => (await ages()).every((age) => age > 15), 25_000)
+      await until('it knows', async () => (await machine.status()).state === 'degraded', 5_000)
+      expect((await machine.status()).problems.map(({ code }) => code)).toContain('HEARTBEAT_LATE')
+    } finally {
+      await editor.end()
+    }
+    await until('healthy again', async () => (await machine.status()).state === 'healthy')
+  })
 })

@@ -99,6 +99,7 @@ export class Machine {
       taskLabel: 'T-1',
       repoRoot: this.space.clone,
       owner,
+      earlier: [],
       delivered: true,
       worked: true,
       running: true,

@@ -1,0 +1,52 @@
+import { afterEach, expect, it } from 'vitest'
+import { Scenario } from '../support/scenario.ts'
+import { until } from '../support/until.ts'
+
+let scenario: Scenario
+afterEach(() => scenario.close())
+
+it('a forgotten claim whose row somebody keeps locked holds up neither the poll nor a rescue', async () => {
+  scenario = await Scenario.make()
+  const machine = await scenario.installation({
+    env: { SCRUM4ME_HEARTBEAT_SECONDS: '1', SCRUM4ME_LEASE_SECONDS: '3' },
+  })
+  const product = await scenario.product(machine)
+  await machine.start()
+  const [worker] = await scenario.workers()
+  await machine.end()
+  const claimed = async (instance: unknown, lease: string) => {
+    const job = await scenario.job(product.id, { quiet: true })
+    await scenario.db.query(
+      `update claude_jobs set status = 'CLAIMED', claimed_by_token_id = $2, worker_instance_id = $3,
+         claimed_at = now() at time zone 'utc', lease_until = now() at time zone 'utc' + $4::interval where id = $1`,
+      [job, worker?.token_id, instance, lease],
+    )
+    return job
+  }
+  const forgotten = await claimed(worker?.instance_id, '1 hour')
+  const dead = await claimed('a dead machine', '-1 minute')
+  const editor = await scenario.db.pool.connect()
+  try {
+    await editor.query('begin')
+    await editor.query('select 1 from claude_jobs where id = $1 for update', [forgotten])
+    await machine.start()
+    const agent = await machine.agent()
+    const waiting = agent.call('wait_for_job', { wait_seconds: 120 })
+    waiting.catch(() => undefined)
+    await until('it waits', async () =>
+      (await machine.status()).sessions.some((one) => one.activity === 'waiting'),
+    )
+    const job = await scenario.job(product.id, { quiet: true, row: { created_at: new Date(1_000) } })
+    await until('the poll finds it', async () => (await scenario.jobRow(job)).status === 'CLAIMED', 6_000)
+    expect(await waiting).toMatchObject({ job_id: job })
+    await until('the dead machine’s job is rescued', async () => {
+      const { status, retry_count } = await scenario.jobRow(dead)
+      return status === 'QUEUED' && retry_count === 1
+    })
+    expect(await scenario.jobRow(forgotten)).toMatchObject({ status: 'CLAIMED' })
+  } finally {
+    await editor.query('rollback')
+    editor.release()
+  }
+  await until('given back', async () => (await scenario.jobRow(forgotten)).status === 'QUEUED')
+})
