@@ -11,7 +11,7 @@ import { stateLine } from './status/state-line.ts'
 
 /** Calls in flight get this long when the daemon ends (contract 3), ms. */
 const DRAIN_MS = 10_000
-/** A claim pass is a few statements, each with a deadline; one this long will never end, ms. */
+/** Claiming for one waiter is a few statements, each with a deadline; one this long will never end, ms. */
 const STUCK_MS = 60_000
 
 export interface Services {
@@ -32,7 +32,7 @@ export async function buildServices(options: DaemonOptions, owner: Owner): Promi
     supervisor,
     markFile: join(config.paths.runDir, 'stalled'),
     // That this is asked at all shows that the event loop turns; the claim loop must not hang in a pass.
-    turning: () => features.dispatch.loop.passMs < STUCK_MS,
+    turning: () => features.dispatch.loop.stepMs < STUCK_MS,
     line: async () => options.redactor.clean(stateLine(await surfaces.status())),
   })
   const group = new ServiceGroup((service, error) => {

@@ -29,7 +29,7 @@ export class ClaimLoop {
   /** Claim statements begun; with `inFlight` it tells the heartbeat which unknown claims are fresh. */
   #begun = 0
   #inFlight = false
-  #passSince: number | null = null
+  #stepSince: number | null = null
 
   constructor(ports: DispatchPorts, queue: WaitQueue, preparer: Preparer, jobBackoff: JobBackoff) {
     this.#ports = ports
@@ -51,9 +51,9 @@ export class ClaimLoop {
     return this.#running ?? Promise.resolve()
   }
 
-  /** How long the pass that runs now has been running, ms; 0 when none does. */
-  get passMs(): number {
-    return this.#passSince === null ? 0 : performance.now() - this.#passSince
+  /** How long the pass that runs now has been at the same waiter, ms; 0 when none does. A pass may serve hundreds. */
+  get stepMs(): number {
+    return this.#stepSince === null ? 0 : performance.now() - this.#stepSince
   }
 
   get paused(): boolean {
@@ -80,14 +80,14 @@ export class ClaimLoop {
   async #run(): Promise<void> {
     while (this.#nudged && !this.#stopped) {
       this.#nudged = false
-      this.#passSince = performance.now()
+      this.#stepSince = performance.now()
       try {
         await this.#pass()
       } catch (error) {
         // The database is away or said no; the next heartbeat that succeeds nudges again.
         this.#ports.logger.debug({ err: messageOf(error) }, 'claim pass failed')
       } finally {
-        this.#passSince = null
+        this.#stepSince = null
       }
     }
     // In the same turn as the last look at `#nudged`: a nudge in between would start nothing.
@@ -105,6 +105,7 @@ export class ClaimLoop {
       .filter((claim) => !resting.has(claim.identity.jobId))
     for (const waiter of this.#queue.all()) {
       if (this.#stopped) return
+      this.#stepSince = performance.now()
       if (waiter.settled || waiter.assigned || this.#isPreparingFor(waiter)) continue
       const roots = rootsOf(waiter.session.hello?.repoRoots)
       if (await this.#giveClaimFromHere(waiter, here)) continue
