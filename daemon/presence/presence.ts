@@ -97,8 +97,10 @@ export class Presence implements Service {
     return this.#lastBeatAt
   }
 
+  /** ms; the one that lasts now is one of them. */
   get longestGapMs(): number {
-    return this.#longestGapMs
+    if (this.#lastBeatMono === null || this.#registered === null) return this.#longestGapMs
+    return Math.max(this.#longestGapMs, performance.now() - this.#lastBeatMono)
   }
 
   #schedule(): void {
