@@ -26,9 +26,17 @@ export async function doctor(invocation: Invocation, options: { readonly json?: 
   if (options.json) terminal.out(JSON.stringify({ ok: failed === 0, checks }, null, 2))
   else {
     terminal.out(doctorText(checks, styleOf(terminal.colour)))
-    terminal.out(failed === 0 ? '\nAll well.' : `\n${failed} of ${checks.length} checks failed.`)
+    terminal.out(`\n${conclusion(checks, failed)}`)
   }
   return failed === 0 ? EXIT.ok : EXIT.failed
+}
+
+function conclusion(checks: readonly Check[], failed: number): string {
+  if (failed > 0) return `${failed} of ${checks.length} checks failed.`
+  const warned = checks.filter((check) => check.state === 'warn').length
+  return warned === 0
+    ? 'All well.'
+    : `Nothing failed; look at ${warned === 1 ? 'the line' : `the ${warned} lines`} with !`
 }
 
 export function doctorText(checks: readonly Check[], style: Style): string {

@@ -28,6 +28,7 @@ export async function init(
   else {
     terminal.out(`${reply.flag('created') ? 'Created' : 'Found'} product ${printable(name)} (${id})`)
     terminal.out(`Its repository here: ${root}`)
+    if (reply.flag('empty')) terminal.out('It has no commit yet; until it has one, no job of it can start.')
   }
   return 0
 }

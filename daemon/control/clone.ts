@@ -11,6 +11,8 @@ export interface Clone {
   readonly root: string
   /** URL of `origin` without credentials, or null. */
   readonly originUrl: string | null
+  /** Without a commit of its own and of origin: no job of it can start. */
+  readonly isEmpty: boolean
 }
 
 /** The git repository that `path` is in. */
@@ -31,7 +33,8 @@ export async function findClone(git: Git, path: string): Promise<Clone> {
     )
   }
   const origin = await answer(git, root, 'config', '--get', 'remote.origin.url')
-  return { root, originUrl: withoutCredentials(origin) }
+  const commit = await answer(git, root, 'rev-list', '--max-count=1', '--all')
+  return { root, originUrl: withoutCredentials(origin), isEmpty: commit === '' }
 }
 
 async function rootOf(git: Git, path: string): Promise<string> {

@@ -16,7 +16,7 @@ interface ProductRow {
 }
 
 /**
- * `{ path, name? }` → `{ product_id, name, repo_root, created, agent_config }`. Makes the repository at `path`
+ * `{ path, name? }` → `{ product_id, name, repo_root, created, empty, agent_config }`. Makes the repository at `path`
  * a product. Idempotent: the product recorded for this root is taken again, else the one of that name, else
  * a new one is made. The caller records the root in its user's file `agent_config`: under a hardened unit
  * the daemon may not write there.
@@ -37,6 +37,7 @@ export const initMethod: ControlMethod = {
       name: product.name,
       repo_root: clone.root,
       created: found === undefined,
+      empty: clone.isEmpty,
       agent_config: context.repoRoots.file,
     }
   },

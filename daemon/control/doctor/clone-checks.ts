@@ -1,8 +1,11 @@
 import { access, constants } from 'node:fs/promises'
 import type { RepoRoot, RepoRoots } from '../../config/repo-roots.ts'
 import { messageOf } from '../../errors.ts'
+import { ownDefault, recordedDefault } from '../../worktrees/git/default-branch.ts'
 import { UPLOAD_PACK } from '../../worktrees/git/fetch.ts'
 import type { Git } from '../../worktrees/git/git.ts'
+import { GitError } from '../../worktrees/git/git-error.ts'
+import { commitOf } from '../../worktrees/git/refs.ts'
 import { onClone, openRepository, type Repository } from '../../worktrees/git/repository.ts'
 import { refusal } from '../../worktrees/git/safe-config.ts'
 import { type Check, fail, ok, skip, warn, within } from './check.ts'
@@ -52,11 +55,24 @@ async function cloneCheck(name: string, { path, source }: RepoRoot, git: Git): P
       'Give its user access; under a system unit run `install --system` again, which adds the path.',
     )
   }
-  if (!repository.hasOrigin) return ok(name, `${path}; no origin, so its own default branch is the base`)
+  if (!repository.hasOrigin) {
+    return (await hasCommit(git, repository))
+      ? ok(name, `${path}; no origin, so its own default branch is the base`)
+      : warn(name, `${path} has no commit yet`, 'Make a first commit; until then no job of it can start.')
+  }
+  const branch = await recordedDefault(git, repository)
   try {
-    await git.run({ ...onClone(repository), deadlineMs: FETCH_MS }, ...FETCH)
+    const ref = branch === null ? 'HEAD' : `refs/heads/${branch}`
+    await git.run({ ...onClone(repository), deadlineMs: FETCH_MS }, ...FETCH, ref)
     return ok(name, `${path}; origin answers a fetch`)
   } catch (error) {
+    if (error instanceof GitError && /couldn't find remote ref/i.test(error.stderr)) {
+      return warn(
+        name,
+        `${path}: origin answers, but has no branch ${branch ?? 'that its HEAD names'}`,
+        'Jobs start from the branch that origin says is its default, else from the one fetched last; `git remote set-head origin BRANCH` names one.',
+      )
+    }
     return warn(
       name,
       `${path}: fetching from origin fails: ${messageOf(error)}`,
@@ -77,5 +93,9 @@ const FETCH = [
   '--refmap=',
   UPLOAD_PACK,
   'origin',
-  'HEAD',
 ]
+
+async function hasCommit(git: Git, repository: Repository): Promise<boolean> {
+  if ((await commitOf(git, onClone(repository), 'HEAD')) !== null) return true
+  return (await ownDefault(git, repository)) !== null
+}
