@@ -154,6 +154,7 @@ export function composeSurfaces(
   const paused = new Flag(join(paths.stateDir, 'paused'))
   const control: ControlContext = {
     ...{ config, backlog, worktrees, git },
+    worktreesChanged: () => glance.refresh(),
     sql: rowSql,
     settings: options.settings,
     repoRoots: roots,

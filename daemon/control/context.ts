@@ -22,6 +22,8 @@ export interface ControlContext {
   readonly database: ControlDatabase
   readonly jobs: HeldJobs
   readonly worktrees: Worktrees
+  /** What `status` says of worktrees is looked up again. */
+  worktreesChanged(): void
   readonly git: Git
   readonly daemon: DaemonControl
 }

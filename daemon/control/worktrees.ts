@@ -35,7 +35,7 @@ export const worktreesMethod: ControlMethod = {
 /** Saved work back as a branch in a new worktree. */
 export const worktreeRestoreMethod: ControlMethod = {
   name: 'worktree-restore',
-  async call(params, { worktrees }) {
+  async call(params, { worktrees, worktreesChanged }) {
     const given = new Params(params)
     const path = given.optionalText('path')
     if (path !== undefined && !isAbsolute(path)) {
@@ -47,6 +47,7 @@ export const worktreeRestoreMethod: ControlMethod = {
       ...(path === undefined ? {} : { path }),
       ...(n === undefined ? {} : { n }),
     })
+    worktreesChanged()
     return { path: restored.path, branch: restored.branch, ref: restored.ref, warnings: restored.notes }
   },
 }
@@ -54,8 +55,9 @@ export const worktreeRestoreMethod: ControlMethod = {
 /** Forgets a job's saved work for good. */
 export const worktreeDropMethod: ControlMethod = {
   name: 'worktree-drop',
-  async call(params, { worktrees }) {
+  async call(params, { worktrees, worktreesChanged }) {
     const { refs } = await worktrees.drop(new Params(params).text('job_id', 64))
+    worktreesChanged()
     return { dropped: refs }
   },
 }

@@ -10,9 +10,10 @@ export interface WorktreeInfo {
   readonly branch: string | null
   /**
    * `creating`, `active` (handed out), `deferred` (to be removed when the last process has left it), `kept` (could
-   * not be saved, so not removed), `removing`, `unknown` (not made by this installation).
+   * not be saved, so not removed), `removing`, `restored` (by `worktrees restore`, for a person), `unknown`
+   * (not made by this installation).
    */
-  readonly state: 'creating' | 'active' | 'deferred' | 'kept' | 'removing' | 'unknown'
+  readonly state: 'creating' | 'active' | 'deferred' | 'kept' | 'removing' | 'restored' | 'unknown'
   /** Uncommitted or untracked files; null when git could not tell. */
   readonly dirty: boolean | null
   /** On disk; counted in the background, null until then. */
@@ -52,7 +53,8 @@ export class Overview {
       jobId: record?.jobId ?? found.name,
       path: this.#engine.layout.shown(found.path),
       branch: listed?.worktree.branch ?? record?.branch ?? null,
-      state: record === null ? (isOurs ? 'active' : 'unknown') : stateOf(record),
+      state:
+        record !== null ? stateOf(record) : isOurs ? 'active' : isRestored(found) ? 'restored' : 'unknown',
       dirty: await this.#isDirty(found),
       bytes: await this.#bytesOf(found),
       reason: record === null ? reasonOf(found) : (record.keptReason ?? record.removal?.reason ?? null),
@@ -104,5 +106,15 @@ function stateOf(record: JobRecord): WorktreeInfo['state'] {
 
 function reasonOf(found: Found): string | null {
   const other = found.listed?.marker?.instanceId
+  if (isRestored(found)) return RESTORED
   return other === undefined ? 'not made by this installation' : `made by installation ${other}`
 }
+
+/** By its name and by what it has not: a marker, which would say whose it is. */
+export function isRestored({ name, listed, record }: Found): boolean {
+  return record === null && listed !== null && listed.marker === null && RESTORED_NAME.test(name)
+}
+
+const RESTORED_NAME = /.-restored(-\d+)?$/
+export const RESTORED =
+  'restored work, yours to look through; `git worktree remove` when it is no longer needed'

@@ -4,6 +4,7 @@ import type { Engine } from './engine.ts'
 import { type Found, takeInventory } from './inventory.ts'
 import type { JobRecord } from './job-record.ts'
 import { isJobId } from './layout.ts'
+import { isRestored, RESTORED } from './list.ts'
 import { finishRemoval, type RemoveOutcome } from './remove.ts'
 import { knownClones, savedIn } from './salvage/saved-work.ts'
 import { tidy } from './tidy.ts'
@@ -88,6 +89,7 @@ async function decide(
     return told(engine, found, 'skipped', `it belongs to another installation (${marker.instanceId})`)
   }
   const first = verdicts.get(found.name)
+  if (first === undefined && isRestored(found)) return told(engine, found, 'skipped', RESTORED)
   if (first === undefined) return told(engine, found, 'skipped', 'no job of this user has that id')
   if (first.action === 'keep') return told(engine, found, 'kept', first.reason)
   return engine.turns.run(found.name, engine.stopping, async () => {
