@@ -1,5 +1,6 @@
 import { DaemonError } from '../errors.ts'
 import type { ControlRequest } from '../wire/control.ts'
+import { isRecord } from '../wire/json-rpc.ts'
 import { configMethod } from './config.ts'
 import type { ControlContext } from './context.ts'
 import type { ControlMethod } from './control-method.ts'
@@ -42,6 +43,9 @@ const METHODS: readonly ControlMethod[] = [
   worktreesMethod,
 ]
 
+const TOLD = new Set(['job_id', 'id', 'question_id', 'task', 'path', 'file'])
+const MAX_TOLD = 300
+
 const BY_NAME = new Map(METHODS.map((method) => [method.name, method]))
 
 /** Answers one control request; what a method throws becomes the reply's error. */
@@ -54,5 +58,33 @@ export async function route(request: ControlRequest, context: ControlContext): P
       'Shell command and daemon are of different releases: run `scrum4me-daemon restart`.',
     )
   }
-  return method.call(request.params, context)
+  const answer = await method.call(request.params, context)
+  // What a person did, for whoever wonders later.
+  if (ACTS.has(method)) context.logger.info(actedOn(request.params), `${method.name} by command`)
+  return answer
+}
+
+const ACTS: ReadonlySet<ControlMethod> = new Set([
+  answerMethod,
+  dbDumpMethod,
+  dbMigrateMethod,
+  enqueueMethod,
+  initMethod,
+  jobCancelMethod,
+  jobReleaseMethod,
+  jobRequeueMethod,
+  pauseMethod,
+  resumeMethod,
+  worktreeDropMethod,
+  worktreeRestoreMethod,
+])
+
+/** What it was done to: ids and paths, never free text. */
+function actedOn(params: unknown): Record<string, string> {
+  const named = Object.entries(isRecord(params) ? params : {})
+  return Object.fromEntries(
+    named.flatMap(([key, value]) =>
+      TOLD.has(key) && typeof value === 'string' ? [[key, value.slice(0, MAX_TOLD)]] : [],
+    ),
+  )
 }

@@ -194,7 +194,7 @@ export class Preparer {
   }
 
   async #deliver(claim: ClaimRecord, first: Waiter, resumed: boolean): Promise<void> {
-    const { book } = this.#ports
+    const { book, logger } = this.#ports
     // The call it was made for may be over; a newer one of the same session takes it.
     const waiter = first.settled ? this.#queue.of(first.session.ref.key) : first
     if (waiter === undefined) {
@@ -207,7 +207,14 @@ export class Preparer {
     const { jobId } = claim.identity
     if (!waiter.settle({ kind: 'job', jobId, answer: held.answer, resumed })) {
       await book.change(held, { state: 'undelivered' })
+      return
     }
+    const { taskLabel, worktree } = held
+    const session = waiter.session.ref.sessionId
+    logger.info(
+      { job: jobId, task: taskLabel, session, worktree: worktree?.path, resumed },
+      'a job is handed out',
+    )
   }
 
   /** What fails only here leaves the job QUEUED, is told to the waiter once, and rests here. */

@@ -115,6 +115,11 @@ export class ReportDelivery {
     }
     const removal = await this.#removeWorktree(claim, report)
     const result = answer(claim, counted, removal, 'queue_empty')
+    const { worktree, salvage_ref: saved } = removal
+    this.#ports.logger.info(
+      { job: identity.jobId, task: claim.taskLabel, status: report.status, worktree, saved },
+      'a job is reported',
+    )
     // A day of these is remembered; what the job was about is not needed any more.
     // Without the note, the next start asks the database once more.
     await book.changeAnyway(claim, { state: 'reported', result, answer: {} })
