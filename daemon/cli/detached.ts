@@ -58,7 +58,7 @@ export async function spawnDetached({ env, paths }: Pick<Invocation, 'env' | 'pa
 }
 
 /** Of ours everything; nothing that tells the daemon it stands under the supervisor of this shell. */
-function daemonEnvironment(env: NodeJS.ProcessEnv, paths: Paths): NodeJS.ProcessEnv {
+export function daemonEnvironment(env: NodeJS.ProcessEnv, paths: Paths): NodeJS.ProcessEnv {
   const foreign = /^(NOTIFY_SOCKET|WATCHDOG_|LISTEN_|JOURNAL_STREAM|INVOCATION_ID|XPC_|CLAUDE|NODE_OPTIONS$)/
   const kept = Object.entries(env).filter(([name]) => !foreign.test(name))
   return { ...Object.fromEntries(kept), SCRUM4ME_HOME: paths.home, [DETACHED_VARIABLE]: '1' }
