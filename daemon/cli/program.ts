@@ -250,9 +250,10 @@ export function buildProgram(environment: CliEnvironment, done: (code: number) =
     .description('stop and remove the service; data stays')
     .option('--system', 'the system service')
     .option('--run-as <user>', 'with --system: the user whose agents it serves')
-    .option('--purge', 'remove the home with all its data, too')
+    .option('--purge', 'remove the home with all its data, the embedded database too; asks at a terminal')
+    .option('--yes', 'with --purge: do not ask')
     .action(
-      act(async (on, options: { system?: boolean; runAs?: string; purge?: boolean }) =>
+      act(async (on, options: { system?: boolean; runAs?: string; purge?: boolean; yes?: boolean }) =>
         (await import('./uninstall.ts')).uninstall(on, options),
       ),
     )
