@@ -30,6 +30,12 @@ export async function run(invocation: Invocation): Promise<number> {
   }
   const output = openLogOutput({ directory: paths.logDir, env, stderr: process.stderr, redactor })
   const logger = createLogger(loaded.config.logLevel, output.sink)
+  for (const { name } of loaded.settings.filter((setting) => setting.unknown)) {
+    logger.warn(
+      { service: 'run', name, file: paths.envFile },
+      'daemon.env sets a name that is not known; ignored',
+    )
+  }
   try {
     return await serve({ ...loaded, logger, redactor, env, supervisor })
   } catch (error) {

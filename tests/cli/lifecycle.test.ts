@@ -163,6 +163,11 @@ test('restart leaves the daemon alone when the next one could not start, and say
     expect(open).toMatchObject({ code: 1, stdout: '' })
     expect(open.stderr).toContain('the daemon that runs was left alone')
     expect(open.stderr).toContain(`chmod 600 ${file}`)
+    const config = await machine.cli('config')
+    expect(config.code).toBe(1)
+    expect(config.stdout).toMatch(/SCRUM4ME_HOME .* environment\n/)
+    expect(config.stderr).toContain('the next one would not start')
+    expect(config.stderr).toContain(`chmod 600 ${file}`)
     await rm(file)
     const env = { SCRUM4ME_LEASE_SECONDS: 'soon' }
     const wrong = await machine.cliWith({ env }, 'restart')
