@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { exitCodeOf } from '../../daemon/cli/exit.ts'
 import { runCli } from '../../daemon/cli/program.ts'
+import { toDaemonError } from '../../daemon/errors.ts'
 import { ControlError } from '../../daemon/ipc/control-client.ts'
 import { fakeTerminal } from './terminal.ts'
 
@@ -157,6 +158,27 @@ describe('without a daemon', () => {
     expect(code).toBe(0)
     expect(stdout).toMatch(/SCRUM4ME_TOKN .*ignored.*daemon\.env +! not known/)
     expect(stdout).not.toContain('hush-hush')
+  })
+
+  test.each(['start', 'run'])('%s with a home where none can be says which and why', async (command) => {
+    const file = join(directory, 'a-file')
+    await writeFile(file, '')
+    const { code, stderr } = await cli([command, '--home', join(file, 'home')])
+    expect(code).not.toBe(0)
+    expect(stderr).toContain(file)
+    expect(stderr).toContain('ENOTDIR')
+    expect(stderr).not.toMatch(/INTERNAL|defect/)
+  })
+
+  test('a path that the file system refuses is no defect', () => {
+    const refused = Object.assign(new Error("EROFS: read-only file system, mkdir '/ro/x'"), {
+      ...{ code: 'EROFS', path: '/ro/x', syscall: 'mkdir' },
+    })
+    expect(toDaemonError(refused).text).toBe(
+      'PERMISSION_DENIED: /ro/x: the file system is read-only (EROFS, mkdir). Make it writable, or name another path.',
+    )
+    expect(toDaemonError(new TypeError('x')).code).toBe('INTERNAL')
+    expect(toDaemonError(Object.assign(new Error('x'), { code: 'EACCES' })).code).toBe('INTERNAL')
   })
 
   test('run with a wrong configuration exits 78 and creates nothing', async () => {
