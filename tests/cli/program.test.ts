@@ -52,6 +52,25 @@ describe('usage', () => {
     expect((await cli(args)).code).toBe(2)
   })
 
+  test('a mistyped subcommand is named, with those there are', async () => {
+    for (const args of [
+      ['jobs', 'foo'],
+      ['worktrees', 'foo', 'x'],
+      ['help', 'jobs', 'foo'],
+    ]) {
+      const { code, stderr } = await cli(args)
+      expect(code).toBe(2)
+      expect(stderr).toMatch(/unknown command 'foo' \(there are (cancel|restore)/)
+    }
+  })
+
+  test('help of a subcommand is its own', async () => {
+    const help = await cli(['help', 'worktrees', 'drop'])
+    expect(help.code).toBe(0)
+    expect(help.stdout).toContain('worktrees drop [options] <job-id>')
+    expect((await cli(['db', 'dump', '--help'])).stdout).toContain('scrum4me-<UTC time>.sql')
+  })
+
   test('help and version are no failure', async () => {
     expect(await cli(['--version'])).toMatchObject({ code: 0, stderr: '' })
     const help = await cli(['--help'])
