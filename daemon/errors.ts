@@ -43,15 +43,44 @@ export class DaemonError extends Error {
   }
 }
 
-/** Any thrown value as a DaemonError; what we did not foresee becomes INTERNAL. */
+/** Any thrown value as a DaemonError: a refusal of the file system as such, what we did not foresee as INTERNAL. */
 export function toDaemonError(thrown: unknown): DaemonError {
   if (thrown instanceof DaemonError) return thrown
+  const refused = fileSystemError(thrown)
+  if (refused !== undefined) return refused
   return new DaemonError(
     'INTERNAL',
     messageOf(thrown),
     'This is a defect of the daemon; `scrum4me-daemon logs` has the details.',
     thrown,
   )
+}
+
+const ACCESS = 'Make it accessible to the user who runs this, or name another path.'
+const OTHER_PATH = 'Name another path.'
+const SPACE = 'Free some space there and try again.'
+
+/** What the machine's owner can mend: errno to our code, what it means, what to do. */
+const REFUSALS: ReadonlyMap<string, readonly [ErrorCode, string, string]> = new Map([
+  ['EACCES', ['PERMISSION_DENIED', 'permission denied', ACCESS]],
+  ['EPERM', ['PERMISSION_DENIED', 'operation not permitted', ACCESS]],
+  ['EROFS', ['PERMISSION_DENIED', 'the file system is read-only', 'Make it writable, or name another path.']],
+  ['ENOTDIR', ['VALIDATION_ERROR', 'a part of the path is no directory', OTHER_PATH]],
+  ['ELOOP', ['VALIDATION_ERROR', 'its symbolic links lead in a circle', OTHER_PATH]],
+  ['ENAMETOOLONG', ['VALIDATION_ERROR', 'the name is too long', OTHER_PATH]],
+  ['ENOSPC', ['DISK_LOW', 'no space is left on the device', SPACE]],
+  ['EDQUOT', ['DISK_LOW', 'the disk quota is used up', SPACE]],
+])
+
+/** `<path>: <reason> (<errno>, <call>)`, of an error that names a path. */
+function fileSystemError(thrown: unknown): DaemonError | undefined {
+  const errno = codeOf(thrown)
+  const refusal = errno === undefined ? undefined : REFUSALS.get(errno)
+  if (refusal === undefined || !(thrown instanceof Error) || !('path' in thrown)) return undefined
+  if (typeof thrown.path !== 'string') return undefined
+  const [code, reason, remedy] = refusal
+  const call = 'syscall' in thrown && typeof thrown.syscall === 'string' ? `, ${thrown.syscall}` : ''
+  return new DaemonError(code, `${thrown.path}: ${reason} (${errno}${call})`, remedy, thrown)
 }
 
 export function messageOf(thrown: unknown): string {

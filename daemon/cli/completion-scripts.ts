@@ -4,7 +4,10 @@ interface Word {
 }
 
 interface Flag {
+  /** `--follow` */
   readonly flag: string
+  /** `-f` */
+  readonly short: string | undefined
   readonly description: string
 }
 
@@ -14,6 +17,8 @@ export interface Place {
   readonly path: string
   readonly commands: readonly Word[]
   readonly options: readonly Flag[]
+  /** A path may stand there, too. */
+  readonly paths: 'directories' | 'files' | undefined
 }
 
 // Each script walks the words before the cursor as far as they name commands, then offers what its place has.
@@ -21,13 +26,16 @@ export interface Place {
 export function bashScript(places: readonly Place[]): string {
   const known = places.filter((place) => place.path !== '').map((place) => `"${place.path}"`)
   const cases = places.map((place) => {
-    const words = [...place.commands.map((word) => word.name), ...place.options.map((option) => option.flag)]
-    return `    "${place.path}") words="${words.join(' ')}" ;;`
+    const shorts = place.options.flatMap(({ short }) => short ?? [])
+    const flags = place.options.map((option) => option.flag)
+    const words = [...place.commands.map((word) => word.name), ...flags, ...shorts]
+    const paths = place.paths === undefined ? '' : ` paths=${place.paths === 'files' ? '-f' : '-d'}`
+    return `    "${place.path}") words="${words.join(' ')}"${paths} ;;`
   })
   return `# bash completion for scrum4me-daemon
 # Load it with: source <(scrum4me-daemon completion bash)
 _scrum4me_daemon() {
-  local cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD-1]}" path="" next words i
+  local cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD-1]}" path="" next words paths="" i
   if [[ $prev == --home ]]; then
     COMPREPLY=($(compgen -d -- "$cur"))
     return
@@ -42,8 +50,8 @@ _scrum4me_daemon() {
 ${cases.join('\n')}
   esac
   COMPREPLY=($(compgen -W "$words" -- "$cur"))
-  if [[ $path == init && $cur != -* ]]; then
-    COMPREPLY+=($(compgen -d -- "$cur"))
+  if [[ -n $paths && $cur != -* ]]; then
+    COMPREPLY+=($(compgen $paths -- "$cur"))
   fi
 }
 complete -F _scrum4me_daemon scrum4me-daemon
@@ -56,14 +64,17 @@ export function zshScript(places: readonly Place[]): string {
     `'${`${name.replaceAll(':', '\\:')}:${description}`.replaceAll("'", `'\\''`)}'`
   const cases = places.map((place) => {
     const words = place.commands.map((word) => entry(word.name, word.description))
-    const flags = place.options.map((option) => entry(option.flag, option.description))
-    return `    "${place.path}") words_=(${[...words, ...flags].join(' ')}) ;;`
+    const flags = place.options.flatMap(({ flag, short, description }) =>
+      [flag, short ?? []].flat().map((name) => entry(name, description)),
+    )
+    const paths = place.paths === undefined ? '' : ` paths_='_files${place.paths === 'files' ? '' : ' -/'}'`
+    return `    "${place.path}") words_=(${[...words, ...flags].join(' ')})${paths} ;;`
   })
   return `#compdef scrum4me-daemon
 # zsh completion for scrum4me-daemon
 # Load it with: source <(scrum4me-daemon completion zsh)
 _scrum4me_daemon() {
-  local path_="" next_ i
+  local path_="" paths_="" next_ i
   local -a words_
   if [[ $words[CURRENT-1] == --home ]]; then
     _files -/
@@ -79,7 +90,7 @@ _scrum4me_daemon() {
 ${cases.join('\n')}
   esac
   _describe 'scrum4me-daemon' words_
-  if [[ $path_ == init ]]; then _files -/; fi
+  if [[ -n $paths_ ]]; then \${=paths_}; fi
 }
 if (( $+functions[compdef] )); then compdef _scrum4me_daemon scrum4me-daemon; fi
 `
@@ -94,9 +105,14 @@ export function fishScript(places: readonly Place[]): string {
     )
     const flags = place.options.map((option) => {
       const takes = option.flag === '--home' ? ' -r -a "(__fish_complete_directories)"' : ''
-      return `complete -c scrum4me-daemon -f ${at} -l ${option.flag.slice(2)} -d ${quote(option.description)}${takes}`
+      const short = option.short === undefined ? '' : ` -s ${option.short.slice(1)}`
+      return `complete -c scrum4me-daemon -f ${at} -l ${option.flag.slice(2)}${short} -d ${quote(option.description)}${takes}`
     })
-    return [...words, ...flags]
+    const paths = {
+      directories: [`complete -c scrum4me-daemon -f ${at} -a "(__fish_complete_directories)"`],
+      files: [`complete -c scrum4me-daemon -F ${at}`],
+    }
+    return [...words, ...flags, ...(place.paths === undefined ? [] : paths[place.paths])]
   })
   const known = places.filter((place) => place.path !== '').map((place) => quote(place.path))
   return `# fish completion for scrum4me-daemon

@@ -13,16 +13,25 @@ export async function completion(
   return 0
 }
 
+/** Where a path may stand. */
+const PATHS: ReadonlyMap<string, 'directories' | 'files'> = new Map([
+  ['init', 'directories'],
+  ['worktrees restore', 'directories'],
+  ['db dump', 'files'],
+])
+
 /** Every place where a word can stand, the beginning first. */
 export function collect(command: Command, path: string): Place[] {
   const commands = command.commands.map((sub) => ({ name: sub.name(), description: sub.description() }))
+  const choices = command.registeredArguments.flatMap((argument) => argument.argChoices ?? [])
+  commands.push(...choices.map((name) => ({ name, description: '' })))
   const options = command.options
     .filter((option) => option.long !== undefined && option.long !== null)
-    .map((option) => ({ flag: option.long ?? '', description: option.description }))
-  options.push({ flag: '--help', description: 'show usage' })
-  if (path !== '') options.push({ flag: '--home', description: 'home of the installation' })
+    .map((option) => ({ flag: option.long ?? '', short: option.short, description: option.description }))
+  options.push({ flag: '--help', short: undefined, description: 'show usage' })
+  if (path !== '') options.push({ flag: '--home', short: undefined, description: 'home of the installation' })
   const below = command.commands.flatMap((sub) =>
     collect(sub, path === '' ? sub.name() : `${path} ${sub.name()}`),
   )
-  return [{ path, commands, options }, ...below]
+  return [{ path, commands, options, paths: PATHS.get(path) }, ...below]
 }

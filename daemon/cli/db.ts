@@ -1,4 +1,6 @@
+import { lstat } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { DaemonError } from '../errors.ts'
 import { askDaemon } from './ask-daemon.ts'
 import type { Invocation } from './invocation.ts'
 import { bytesText } from './units.ts'
@@ -32,11 +34,22 @@ export async function dbMigrate(
   return 0
 }
 
-/** All data of the embedded database in one file of SQL. */
+/**
+ * All data of the embedded database in one file of SQL, never over one that is there. What is said about it
+ * goes to stderr: whoever redirects stdout expects no words in a dump.
+ */
 export async function dbDump(invocation: Invocation, file: string | undefined): Promise<number> {
   const stamp = new Date().toISOString().slice(0, 19).replace(/[-:]/g, '')
   const target = resolve(invocation.cwd, file ?? `scrum4me-${stamp}.sql`)
+  const there = await lstat(target).catch(() => undefined)
+  if (there !== undefined) {
+    throw new DaemonError(
+      'CONFLICT',
+      `${target} exists already; nothing was written`,
+      'Name another file, or move that one away.',
+    )
+  }
   const reply = await askDaemon(invocation, 'db-dump', { file: target }, { timeoutMs: DUMP_DEADLINE_MS })
-  invocation.terminal.out(`Wrote ${target} (${bytesText(reply.number('bytes'))})`)
+  invocation.terminal.err(`Wrote ${target} (${bytesText(reply.number('bytes'))})`)
   return 0
 }

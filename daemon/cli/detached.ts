@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
-import { mkdir, open, readFile } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { installedFile } from '../installed-file.ts'
+import { ensureHome } from '../ipc/ensure-home.ts'
 import { DETACHED_VARIABLE } from '../lifecycle/detached.ts'
 import type { Paths } from '../paths.ts'
 import type { Invocation } from './invocation.ts'
@@ -32,7 +33,8 @@ export interface Detached {
  * because nobody reads a pipe for long.
  */
 export async function spawnDetached({ env, paths }: Pick<Invocation, 'env' | 'paths'>): Promise<Detached> {
-  await mkdir(paths.logDir, { recursive: true, mode: 0o700 })
+  // Also refuses, before anything is written, a home that the daemon would refuse.
+  await ensureHome(paths)
   const file = join(paths.logDir, 'start.log')
   const log = await open(file, 'w', 0o600)
   try {
@@ -58,7 +60,7 @@ export async function spawnDetached({ env, paths }: Pick<Invocation, 'env' | 'pa
 }
 
 /** Of ours everything; nothing that tells the daemon it stands under the supervisor of this shell. */
-function daemonEnvironment(env: NodeJS.ProcessEnv, paths: Paths): NodeJS.ProcessEnv {
+export function daemonEnvironment(env: NodeJS.ProcessEnv, paths: Paths): NodeJS.ProcessEnv {
   const foreign = /^(NOTIFY_SOCKET|WATCHDOG_|LISTEN_|JOURNAL_STREAM|INVOCATION_ID|XPC_|CLAUDE|NODE_OPTIONS$)/
   const kept = Object.entries(env).filter(([name]) => !foreign.test(name))
   return { ...Object.fromEntries(kept), SCRUM4ME_HOME: paths.home, [DETACHED_VARIABLE]: '1' }

@@ -10,6 +10,7 @@ import { fetchStatus } from './fetch-status.ts'
 import { readHolder } from './holder.ts'
 import type { Invocation } from './invocation.ts'
 import { mcpAddLine, shimCommand } from './mcp-config.ts'
+import { checkNextConfig } from './next-config.ts'
 import { findServicesOf, systemService, userService } from './service/find-service.ts'
 import { writablePaths } from './service/render.ts'
 import { runTool } from './service/run-tool.ts'
@@ -41,6 +42,7 @@ export async function install(invocation: Invocation, options: InstallOptions): 
   if (before.text !== undefined && !before.isOurs) throw nameTaken(service, whose.paths, before.home)
   const former = (await findServicesOf(whose, user?.name)).filter((one) => one.name !== service.name)
   if (user !== undefined) await makeDirectories(user)
+  else if ((await readHolder(whose.paths)) !== undefined) await checkNextConfig(whose, service)
   await service.enable(text)
   terminal.out(`${verb(before.text, text)} ${service.file}`)
   const isSame = before.text === text && former.length === 0

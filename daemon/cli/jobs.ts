@@ -22,10 +22,24 @@ export function jobsText(jobs: readonly Reply[], now: number): string {
     job.flag('held_here') ? `${job.text('status')} here` : job.text('status'),
     job.text('task') || '-',
     job.text('product'),
-    agoText(job.text('claimed_at') || job.text('created_at'), now),
+    when(job, now),
     job.text('error') || job.text('branch'),
   ])
-  return table([['JOB', 'STATUS', 'TASK', 'PRODUCT', 'SINCE', ''], ...rows]).join('\n')
+  return table([['JOB', 'STATUS', 'TASK', 'PRODUCT', 'WHEN', ''], ...rows]).join('\n')
+}
+
+/** The last thing that is known to have happened to it, by name: rows do not tell since when a job is queued. */
+function when(job: Reply, now: number): string {
+  const status = job.text('status')
+  const active = status === 'claimed' || status === 'running'
+  const [word, time] = active
+    ? ['claimed', job.text('claimed_at')]
+    : status === 'queued'
+      ? ['created', job.text('created_at')]
+      : ['ended', job.text('finished_at')]
+  return time === ''
+    ? `created ${agoText(job.text('created_at'), now)} ago`
+    : `${word} ${agoText(time, now)} ago`
 }
 
 export async function actOnJob(
@@ -35,8 +49,16 @@ export async function actOnJob(
   options: { readonly json?: boolean },
 ): Promise<number> {
   const answer = await askRaw(invocation, `job-${action}`, { job_id: jobId })
-  invocation.terminal.out(
-    options.json ? JSON.stringify(answer, null, 2) : `Job ${jobId} is ${new Reply(answer).text('status')}.`,
-  )
+  const { terminal } = invocation
+  if (options.json) {
+    terminal.out(JSON.stringify(answer, null, 2))
+    return 0
+  }
+  terminal.out(`Job ${jobId} is ${new Reply(answer).text('status')}.`)
+  if (action === 'release') {
+    terminal.out(
+      'If its earlier session still reports it before somebody else has taken it, that report counts.',
+    )
+  }
   return 0
 }

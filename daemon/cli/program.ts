@@ -135,11 +135,13 @@ export function buildProgram(environment: CliEnvironment, done: (code: number) =
     .command('jobs')
     .description('list jobs that are queued, claimed, held here or just ended')
     .addOption(json())
+    .allowExcessArguments()
+    .hook('preAction', refuseUnknown)
     .action(act(async (on, options: Json) => (await import('./jobs.ts')).jobs(on, options)))
   const jobAction = (name: 'cancel' | 'release' | 'requeue', description: string) =>
     jobs
       .command(name)
-      .argument('<job-id>')
+      .argument('<job-id>', 'as `jobs` lists it')
       .description(description)
       .addOption(json())
       .action(
@@ -180,11 +182,13 @@ export function buildProgram(environment: CliEnvironment, done: (code: number) =
     .command('worktrees')
     .description('list worktrees with job, branch, state and bytes, and all saved work')
     .addOption(json())
+    .allowExcessArguments()
+    .hook('preAction', refuseUnknown)
     .action(act(async (on, options: Json) => (await import('./worktrees.ts')).worktrees(on, options)))
   worktrees
     .command('restore')
-    .argument('<job-id>')
-    .argument('[path]', 'where the new worktree goes')
+    .argument('<job-id>', 'the job whose work was saved, as `worktrees` lists it')
+    .argument('[path]', 'where the new worktree goes (default: <job-id>-restored in the worktree directory)')
     .description('bring saved work back as a branch in a new worktree')
     .option('--n <n>', 'which save (default: the newest)', count(1, 1_000_000))
     .addOption(json())
@@ -200,7 +204,7 @@ export function buildProgram(environment: CliEnvironment, done: (code: number) =
     )
   worktrees
     .command('drop')
-    .argument('<job-id>')
+    .argument('<job-id>', 'the job whose work was saved, as `worktrees` lists it')
     .description('forget saved work of a job for good')
     .addOption(json())
     .action(
@@ -221,7 +225,7 @@ export function buildProgram(environment: CliEnvironment, done: (code: number) =
     .option('--print', 'print what would be done, change nothing')
     .action(act(async (on, options: { print?: boolean }) => (await import('./db.ts')).dbMigrate(on, options)))
   db.command('dump')
-    .argument('[file]')
+    .argument('[file]', 'a new file (default: scrum4me-<UTC time>.sql in this directory)')
     .description('write all data of the embedded database into one file')
     .action(act(async (on, file: string | undefined) => (await import('./db.ts')).dbDump(on, file)))
 
@@ -250,9 +254,10 @@ export function buildProgram(environment: CliEnvironment, done: (code: number) =
     .description('stop and remove the service; data stays')
     .option('--system', 'the system service')
     .option('--run-as <user>', 'with --system: the user whose agents it serves')
-    .option('--purge', 'remove the home with all its data, too')
+    .option('--purge', 'remove the home with all its data, the embedded database too; asks at a terminal')
+    .option('--yes', 'with --purge: do not ask')
     .action(
-      act(async (on, options: { system?: boolean; runAs?: string; purge?: boolean }) =>
+      act(async (on, options: { system?: boolean; runAs?: string; purge?: boolean; yes?: boolean }) =>
         (await import('./uninstall.ts')).uninstall(on, options),
       ),
     )
@@ -270,7 +275,35 @@ export function buildProgram(environment: CliEnvironment, done: (code: number) =
     .description('print how to add the MCP server to Claude Code; no secret in it')
     .addOption(json())
     .action(act(async (on, options: Json) => (await import('./mcp-config.ts')).mcpConfig(on, options)))
+  program
+    .helpCommand(false)
+    .command('help')
+    .argument('[command...]')
+    .description('show how a command is used')
+    .action((words: string[]) => {
+      let about = program
+      for (const word of words) {
+        const next = about.commands.find((one) => one.name() === word)
+        if (next === undefined) throw unknownCommand(about, word)
+        about = next
+      }
+      about.outputHelp()
+    })
   return program
+}
+
+/** A command that lists by itself and has subcommands: a word after it can only be a mistyped one of these. */
+function refuseUnknown(parent: Command, called: Command): void {
+  const [word] = called.args
+  if (called === parent && word !== undefined) throw unknownCommand(parent, word)
+}
+
+function unknownCommand(parent: Command, word: string): unknown {
+  const known = parent.commands.map((one) => one.name()).join(', ')
+  const choices = known === '' ? '' : ` (there are ${known})`
+  return parent.error(`error: unknown command '${printable(word)}'${choices}`, {
+    code: 'commander.unknownCommand',
+  })
 }
 
 /** Parses an integer argument within bounds. */

@@ -18,6 +18,19 @@ export async function askSecret(terminal: Terminal, question: string): Promise<s
   }
 }
 
+/** A question with its answer on the screen; the end of the input is an empty answer. */
+export async function ask(terminal: Terminal, question: string): Promise<string> {
+  terminal.raw(question)
+  const reader = createInterface({ input: terminal.stdin })
+  try {
+    for await (const line of reader) return line.trim()
+    terminal.raw('\n')
+    return ''
+  } finally {
+    reader.close()
+  }
+}
+
 export async function readAll(stdin: NodeJS.ReadableStream): Promise<string> {
   let text = ''
   for await (const chunk of stdin) {

@@ -1,18 +1,20 @@
 import { DaemonError } from '../errors.ts'
 import { readHolder } from './holder.ts'
 import type { Invocation } from './invocation.ts'
+import { checkNextConfig } from './next-config.ts'
 import { findService } from './service/find-service.ts'
 import { announce, startStopped, untilStarted } from './start.ts'
 import { stopProcess } from './stop.ts'
 
 /**
  * Lets the daemon finish what is in flight, then starts the next one; sessions are told that it comes
- * and reconnect by themselves. Without a running daemon it is `start`.
+ * and reconnect by themselves. Refuses when the next one could not start. Without a running daemon it is `start`.
  */
 export async function restart(invocation: Invocation): Promise<number> {
   const holder = await readHolder(invocation.paths)
   const service = await findService(invocation)
   if (holder === undefined) return startStopped(invocation)
+  await checkNextConfig(invocation, service)
   // Asked for over the socket, never by the supervisor's signal: only so do sessions hear that the next one comes.
   await stopProcess(invocation, holder, 'restart')
   if (service === undefined) return startStopped(invocation, 'Restarted')

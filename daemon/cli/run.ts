@@ -1,6 +1,6 @@
 import { type LoadedConfig, loadConfig } from '../config/load-config.ts'
 import type { DaemonOptions, RunningDaemon } from '../daemon.ts'
-import { type DaemonError, messageOf, toDaemonError } from '../errors.ts'
+import { messageOf, toDaemonError } from '../errors.ts'
 import { Supervisor } from '../lifecycle/supervisor.ts'
 import { openLogOutput } from '../log-sinks.ts'
 import { createLogger, type Logger } from '../logger.ts'
@@ -15,9 +15,11 @@ export async function run(invocation: Invocation): Promise<number> {
   const umask = process.umask(0o077)
   const supervisor = new Supervisor(env)
   const redactor = new Redactor()
-  const fail = async (error: DaemonError): Promise<number> => {
+  const fail = async (thrown: unknown): Promise<number> => {
+    const error = toDaemonError(thrown)
     terminal.err(redactor.clean(error.text))
-    const code = runExitCodeOf(error)
+    // An error that only the file system had words for may pass: the supervisor tries again.
+    const code = thrown === error ? runExitCodeOf(error) : EXIT.failed
     // launchd knows no exit code that it would not restart after.
     if (code !== EXIT.config || supervisor.kind !== 'launchd') return code
     return (await import('./wait-until-mended.ts')).waitUntilMended(invocation, error)
@@ -26,14 +28,20 @@ export async function run(invocation: Invocation): Promise<number> {
   try {
     loaded = await loadConfig({ env, home, redactor })
   } catch (error) {
-    return fail(toDaemonError(error))
+    return fail(error)
   }
   const output = openLogOutput({ directory: paths.logDir, env, stderr: process.stderr, redactor })
   const logger = createLogger(loaded.config.logLevel, output.sink)
+  for (const { name } of loaded.settings.filter((setting) => setting.unknown)) {
+    logger.warn(
+      { service: 'run', name, file: paths.envFile },
+      'daemon.env sets a name that is not known; ignored',
+    )
+  }
   try {
     return await serve({ ...loaded, logger, redactor, env, umask, supervisor })
   } catch (error) {
-    return await fail(toDaemonError(error))
+    return await fail(error)
   } finally {
     await output.flush()
   }

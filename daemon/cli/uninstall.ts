@@ -1,7 +1,8 @@
-import { lstat, readdir, readFile } from 'node:fs/promises'
+import { lstat, readdir, readFile, stat } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { loadConfig } from '../config/load-config.ts'
+import { clusterOf, exposedBase } from '../db/embedded/installation.ts'
 import { DaemonError } from '../errors.ts'
 import type { Paths } from '../paths.ts'
 import { Redactor } from '../redact.ts'
@@ -10,6 +11,7 @@ import { EXIT } from './exit.ts'
 import { fetchStatus } from './fetch-status.ts'
 import { readHolder } from './holder.ts'
 import type { Invocation } from './invocation.ts'
+import { ask } from './prompt.ts'
 import { checkIsHome, purge } from './purge.ts'
 import { findServices, findServicesOf } from './service/find-service.ts'
 import type { Service } from './service/service.ts'
@@ -18,6 +20,8 @@ import { stopProcess } from './stop.ts'
 
 export interface UninstallOptions {
   readonly purge?: boolean
+  /** Without it a person at a terminal is asked before data goes. */
+  readonly yes?: boolean
   readonly system?: boolean
   readonly runAs?: string
 }
@@ -29,7 +33,15 @@ export async function uninstall(invocation: Invocation, options: UninstallOption
   if (options.purge) {
     await checkIsHome(paths)
     await refuseIfBusy(paths)
+    if (options.yes !== true && !(await mayPurge(invocation))) {
+      terminal.err('Nothing was removed.')
+      return EXIT.failed
+    }
+    // A job may have been claimed while the question stood.
+    await refuseIfBusy(paths)
   }
+  // Before its service goes, which ends it.
+  const holder = await readHolder(paths)
   if (services.length === 0) terminal.out('No service of this home is installed.')
   for (const service of services) {
     await service.remove()
@@ -49,8 +61,10 @@ export async function uninstall(invocation: Invocation, options: UninstallOption
       )
     return EXIT.ok
   }
-  const holder = await readHolder(paths)
-  if (holder !== undefined) await stopProcess(invocation, holder, 'stop')
+  const remaining = await readHolder(paths)
+  if (remaining !== undefined) await stopProcess(invocation, remaining, 'stop')
+  if (holder !== undefined) terminal.out(`Stopped the daemon (pid ${holder.pid}).`)
+  const hadDatabase = await hasEmbedded(paths)
   // Read before daemon.env goes; it may be what is wrong, and is then no reason to stop.
   const worktrees = await loadConfig({
     env: invocation.env,
@@ -63,9 +77,35 @@ export async function uninstall(invocation: Invocation, options: UninstallOption
   const { removed, left } = await purge(paths)
   for (const path of removed) terminal.out(`Removed ${path}`)
   for (const path of left) terminal.out(`Left ${path}`)
+  if (hadDatabase && !(await hasEmbedded(paths))) {
+    terminal.out('The embedded database and all its data went with the home.')
+  }
   if (removed.length === 0) terminal.out(`There is no data of ${paths.home}.`)
   terminal.out(`Worktrees${worktrees} and saved work in your clones were not touched.`)
   return EXIT.ok
+}
+
+/** Asks a person at a terminal, naming what goes; a script has said what it wants. */
+async function mayPurge({ terminal, paths }: Invocation): Promise<boolean> {
+  if (!terminal.isInteractive || !terminal.isTTY) return true
+  if ((await lstat(paths.home).catch(() => undefined)) === undefined) return true
+  terminal.out(`This removes ${paths.home} for good: configuration, state and logs.`)
+  if (await hasEmbedded(paths)) {
+    terminal.out('With it goes the embedded database: products, tasks, jobs and all else that is only there.')
+    terminal.out(
+      `To keep that, first write it to a file elsewhere: ${daemonCommand('db dump', paths)} <file>`,
+    )
+  }
+  const holder = await readHolder(paths)
+  if (holder !== undefined) terminal.out(`The daemon that runs (pid ${holder.pid}) is stopped.`)
+  return /^yes$/i.test(await ask(terminal, 'Type yes to go on: '))
+}
+
+async function hasEmbedded({ home, dataDir }: Paths): Promise<boolean> {
+  for (const base of [dataDir, exposedBase(home)]) {
+    if ((await stat(join(clusterOf(base), 'PG_VERSION')).catch(() => undefined)) !== undefined) return true
+  }
+  return false
 }
 
 /** As `install` chose it: root names the user whose system service it is. */

@@ -14,15 +14,18 @@ export interface EnvFile {
 }
 
 /**
- * Reads `daemon.env`. It holds secrets, so a file that others own or may read is a fault and none of
- * its values counts. A missing file is an empty one.
+ * Reads `daemon.env`. It holds secrets, so a file that others own is a fault and none of its values is read;
+ * one that others may read is a fault too, and its values are there only to be checked in the same go.
+ * A missing file is an empty one.
  */
 export async function readEnvFile(path: string): Promise<EnvFile> {
   let text: string
+  let open: ConfigFault | undefined
   try {
     const stat = await lstat(path)
     const fault = accessFault(path, stat)
     if (fault !== undefined) return { values: new Map(), faults: [fault] }
+    open = modeFault(path, stat)
     text = await readFile(path, 'utf8')
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return { values: new Map(), faults: [] }
@@ -33,13 +36,11 @@ export async function readEnvFile(path: string): Promise<EnvFile> {
     }
     return { values: new Map(), faults: [fault] }
   }
-  return parseEnvFile(text, path)
+  const { values, faults } = parseEnvFile(text, path)
+  return { values, faults: open === undefined ? faults : [open, ...faults] }
 }
 
-function accessFault(
-  path: string,
-  stat: { isFile(): boolean; uid: number; mode: number },
-): ConfigFault | undefined {
+function accessFault(path: string, stat: { isFile(): boolean; uid: number }): ConfigFault | undefined {
   if (!stat.isFile()) {
     return { name: path, expected: 'a regular file', remedy: 'Replace it by a file of your own, mode 0600.' }
   }
@@ -51,14 +52,16 @@ function accessFault(
       remedy: `Run the daemon as the owner of its home, or \`chown ${uid} ${path}\`.`,
     }
   }
-  if ((stat.mode & 0o077) !== 0) {
-    return {
-      name: path,
-      expected: `mode 0600, because it holds secrets; it is 0${(stat.mode & 0o777).toString(8)}`,
-      remedy: `Run \`chmod 600 ${path}\`.`,
-    }
-  }
   return undefined
+}
+
+function modeFault(path: string, { mode }: { mode: number }): ConfigFault | undefined {
+  if ((mode & 0o077) === 0) return undefined
+  return {
+    name: path,
+    expected: `mode 0600, because it holds secrets; it is 0${(mode & 0o777).toString(8)}`,
+    remedy: `Run \`chmod 600 ${path}\`.`,
+  }
 }
 
 /** `NAME=value` lines, optionally after `export`, optionally quoted; `#` starts a comment line. */

@@ -24,6 +24,8 @@ export interface LoadedConfig {
 
 export const REPO_ROOT_PREFIX = 'SCRUM4ME_REPO_ROOT_'
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+const LOCATIONS = ['SCRUM4ME_HOME', 'SCRUM4ME_SOCKET']
+const UNKNOWN = 'no setting of the daemon, ignored (value not shown)'
 const GIB = 1024 ** 3
 /** A reader takes a worker for gone after 15 s (contract 3), so a beat may not be much slower than a third. */
 const MAX_HEARTBEAT_SECONDS = 10
@@ -33,6 +35,15 @@ const MAX_HEARTBEAT_SECONDS = 10
  * Throws one VALIDATION_ERROR that lists every fault.
  */
 export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
+  const { config, settings, faults } = await inspectConfig(options)
+  if (faults.length > 0) throw configError(faults)
+  return { config, settings }
+}
+
+/** As `loadConfig`, with the faults beside the settings: for showing, never for running. */
+export async function inspectConfig(
+  options: LoadOptions,
+): Promise<LoadedConfig & { readonly faults: readonly ConfigFault[] }> {
   const paths = resolvePaths(options.env, { home: options.home })
   const file = await readEnvFile(paths.envFile)
   const userHome = options.env.HOME || homedir()
@@ -62,8 +73,11 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
     salvageMaxBytes: reader.integer('SCRUM4ME_SALVAGE_MAX_BYTES', GIB, 0, Number.MAX_SAFE_INTEGER, 'bytes'),
     spareWorktrees: reader.oneOf('SCRUM4ME_SPARE_WORKTREES', ['on', 'off'], 'on') === 'on',
   }
-  if (reader.faults.length > 0) throw configError(reader.faults)
-  return { config, settings: reader.values }
+  for (const name of reader.unknown()) {
+    if (LOCATIONS.includes(name)) continue
+    reader.values.push({ name, value: UNKNOWN, source: 'daemon.env', unknown: true })
+  }
+  return { config, settings: reader.values, faults: reader.faults }
 }
 
 function configError(faults: readonly ConfigFault[]): DaemonError {
@@ -86,7 +100,7 @@ function noteLocations(
   reader.note('SCRUM4ME_HOME', paths.home, homeSource)
   reader.note('SCRUM4ME_SOCKET', paths.socket, options.env.SCRUM4ME_SOCKET ? 'environment' : 'default')
   // Clients find the daemon by these two and never read daemon.env: there they would divide the two sides.
-  for (const name of ['SCRUM4ME_HOME', 'SCRUM4ME_SOCKET']) {
+  for (const name of LOCATIONS) {
     if (!file.has(name)) continue
     reader.fault(
       `${name} in ${paths.envFile}`,

@@ -39,6 +39,11 @@ test('bash offers commands, subcommands and options of the place', async () => {
   expect(await offered('worktrees', 'restore', '--')).toEqual(['--n', '--json', '--help', '--home'])
   expect(await offered('--home', '/x', 'db', '')).toEqual(['url', 'migrate', 'dump', '--help', '--home'])
   expect(await offered('status', '--home', '/us')).toEqual(['/usr'])
+  expect(await offered('completion', '')).toEqual(['bash', 'zsh', 'fish', '--help', '--home'])
+  expect(await offered('logs', '-')).toEqual(expect.arrayContaining(['-f', '-n', '--follow']))
+  expect(await offered('worktrees', 'restore', 'j', '/us')).toEqual(['/usr'])
+  expect(await offered('db', 'dump', '/etc/passw')).toContain('/etc/passwd')
+  expect(await offered('db', 'url', '/us')).toEqual([''])
 })
 
 test.each(['zsh', 'fish'])('%s accepts its script', async (shell) => {

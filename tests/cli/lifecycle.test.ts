@@ -1,6 +1,9 @@
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { nextEnvironment } from '../../daemon/cli/next-config.ts'
+import { systemService } from '../../daemon/cli/service/find-service.ts'
+import { resolvePaths } from '../../daemon/paths.ts'
 import { Installation } from '../support/installation.ts'
 import { until } from '../support/until.ts'
 
@@ -74,7 +77,9 @@ describe('start', () => {
     expect((await machine.cli('start')).code).toBe(0)
     expect(await machine.json('jobs')).toEqual({ jobs: [] })
     const file = join(machine.dir, 'dump.sql')
-    expect(await machine.cliWith({ cwd: machine.dir }, 'db', 'dump', 'dump.sql')).toMatchObject({ code: 0 })
+    const dump = () => machine.cliWith({ cwd: machine.dir }, 'db', 'dump', 'dump.sql')
+    expect(await dump()).toMatchObject({ code: 0, stdout: '', stderr: expect.stringContaining(file) })
+    expect(await dump()).toMatchObject({ code: 1, stderr: expect.stringMatching(/^CONFLICT: .*exists/) })
     expect((await stat(file)).mode & 0o777).toBe(0o600)
     expect(await readFile(file, 'utf8')).toContain('claude_workers')
     expect((await machine.cli('db', 'dump', '/nowhere/at/all.sql')).stderr).toMatch(/^VALIDATION_ERROR/)
@@ -148,6 +153,38 @@ describe('status', () => {
     await gone
     for (const line of text.trim().split('\n')) expect(JSON.parse(line)).toHaveProperty('state')
   })
+})
+
+test('restart leaves the daemon alone when the next one could not start, and says why', async () => {
+  await machine.cli('start')
+  const running = await pid()
+  const file = join(machine.home, 'daemon.env')
+  try {
+    await writeFile(file, 'SCRUM4ME_LOG_LEVEL=info\n', { mode: 0o644 })
+    const open = await machine.cli('restart')
+    expect(open).toMatchObject({ code: 1, stdout: '' })
+    expect(open.stderr).toContain('the daemon that runs was left alone')
+    expect(open.stderr).toContain(`chmod 600 ${file}`)
+    const config = await machine.cli('config')
+    expect(config.code).toBe(1)
+    expect(config.stdout).toMatch(/SCRUM4ME_HOME .* environment\n/)
+    expect(config.stderr).toContain('the next one would not start')
+    expect(config.stderr).toContain(`chmod 600 ${file}`)
+    await rm(file)
+    const env = { SCRUM4ME_LEASE_SECONDS: 'soon' }
+    const wrong = await machine.cliWith({ env }, 'restart')
+    expect(wrong.code).toBe(1)
+    expect(wrong.stderr).toContain('SCRUM4ME_LEASE_SECONDS: expected an integer')
+    expect(await pid()).toBe(running)
+    // A service would not see this shell's settings.
+    const bare = nextEnvironment(
+      { env, paths: resolvePaths({}) },
+      systemService({ env, paths: resolvePaths({}) }, 'x'),
+    )
+    expect(bare).toEqual({})
+  } finally {
+    await rm(file, { force: true })
+  }
 })
 
 test('restart: a waiting session goes on waiting, a second daemon serves it', async () => {

@@ -1,9 +1,10 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { exitCodeOf } from '../../daemon/cli/exit.ts'
 import { runCli } from '../../daemon/cli/program.ts'
+import { toDaemonError } from '../../daemon/errors.ts'
 import { ControlError } from '../../daemon/ipc/control-client.ts'
 import { fakeTerminal } from './terminal.ts'
 
@@ -49,6 +50,25 @@ describe('usage', () => {
     { args: [] },
   ])('$args is wrong usage', async ({ args }) => {
     expect((await cli(args)).code).toBe(2)
+  })
+
+  test('a mistyped subcommand is named, with those there are', async () => {
+    for (const args of [
+      ['jobs', 'foo'],
+      ['worktrees', 'foo', 'x'],
+      ['help', 'jobs', 'foo'],
+    ]) {
+      const { code, stderr } = await cli(args)
+      expect(code).toBe(2)
+      expect(stderr).toMatch(/unknown command 'foo' \(there are (cancel|restore)/)
+    }
+  })
+
+  test('help of a subcommand is its own', async () => {
+    const help = await cli(['help', 'worktrees', 'drop'])
+    expect(help.code).toBe(0)
+    expect(help.stdout).toContain('worktrees drop [options] <job-id>')
+    expect((await cli(['db', 'dump', '--help'])).stdout).toContain('scrum4me-<UTC time>.sql')
   })
 
   test('help and version are no failure', async () => {
@@ -127,15 +147,57 @@ describe('without a daemon', () => {
     expect(stdout + stderr).not.toMatch(/secret-token-123|hunter22/)
   })
 
-  test('a wrong configuration is told whole, without its secrets', async () => {
-    const { code, stderr } = await cli(['config'], {
-      SCRUM4ME_TOKEN: 'secret token',
-      SCRUM4ME_LEASE_SECONDS: '-1',
-    })
+  test('a wrong configuration is shown whole, the faults beside the values, without its secrets', async () => {
+    const env = { SCRUM4ME_TOKEN: 'secret token', SCRUM4ME_LEASE_SECONDS: '-1' }
+    const { code, stdout, stderr } = await cli(['config'], env)
     expect(code).toBe(1)
+    expect(stdout).toMatch(/SCRUM4ME_LEASE_SECONDS +-1 +environment +✗ expected an integer/)
+    expect(stdout).toMatch(/SCRUM4ME_TOKEN +\*\*\* +environment +✗ expected an API token/)
+    expect(stdout).toMatch(/SCRUM4ME_HEARTBEAT_SECONDS +5 +default/)
     expect(stderr).toContain('SCRUM4ME_TOKEN: expected')
     expect(stderr).toContain('SCRUM4ME_LEASE_SECONDS: expected')
-    expect(stderr).not.toContain('secret token')
+    expect(stdout + stderr).not.toContain('secret token')
+    const json = await cli(['config', '--json'], env)
+    expect(json).toMatchObject({ code: 1, stderr: '' })
+    const { settings, faults } = JSON.parse(json.stdout)
+    expect(settings).toContainEqual(
+      expect.objectContaining({ name: 'SCRUM4ME_LEASE_SECONDS', value: '-1', fault: expect.any(String) }),
+    )
+    expect(faults.map((fault: { name: string }) => fault.name).sort()).toEqual([
+      'SCRUM4ME_LEASE_SECONDS',
+      'SCRUM4ME_TOKEN',
+    ])
+  })
+
+  test('a name in daemon.env that means nothing is listed as ignored, its value unseen', async () => {
+    const other = join(directory, 'misspelt')
+    await mkdir(other, { mode: 0o700 })
+    await writeFile(join(other, 'daemon.env'), 'SCRUM4ME_TOKN=hush-hush-1234\n', { mode: 0o600 })
+    const { code, stdout } = await cli(['config', '--home', other])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/SCRUM4ME_TOKN .*ignored.*daemon\.env +! not known/)
+    expect(stdout).not.toContain('hush-hush')
+  })
+
+  test.each(['start', 'run'])('%s with a home where none can be says which and why', async (command) => {
+    const file = join(directory, 'a-file')
+    await writeFile(file, '')
+    const { code, stderr } = await cli([command, '--home', join(file, 'home')])
+    expect(code).not.toBe(0)
+    expect(stderr).toContain(file)
+    expect(stderr).toContain('ENOTDIR')
+    expect(stderr).not.toMatch(/INTERNAL|defect/)
+  })
+
+  test('a path that the file system refuses is no defect', () => {
+    const refused = Object.assign(new Error("EROFS: read-only file system, mkdir '/ro/x'"), {
+      ...{ code: 'EROFS', path: '/ro/x', syscall: 'mkdir' },
+    })
+    expect(toDaemonError(refused).text).toBe(
+      'PERMISSION_DENIED: /ro/x: the file system is read-only (EROFS, mkdir). Make it writable, or name another path.',
+    )
+    expect(toDaemonError(new TypeError('x')).code).toBe('INTERNAL')
+    expect(toDaemonError(Object.assign(new Error('x'), { code: 'EACCES' })).code).toBe('INTERNAL')
   })
 
   test('run with a wrong configuration exits 78 and creates nothing', async () => {

@@ -1,12 +1,15 @@
 import { lstat, mkdir, readdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { runCli } from '../../daemon/cli/program.ts'
 import { checkIsHome, purge } from '../../daemon/cli/purge.ts'
 import { exposedBase } from '../../daemon/db/embedded/installation.ts'
 import { resolvePaths } from '../../daemon/paths.ts'
+import type { StatusReport } from '../../daemon/wire/status-report.ts'
 import { isDead, TestHome } from '../db/embedded/test-home.ts'
 import { Installation } from '../support/installation.ts'
 import { until } from '../support/until.ts'
+import { fakeTerminal } from './terminal.ts'
 
 const isThere = (path: string) =>
   lstat(path).then(
@@ -30,10 +33,25 @@ describe('uninstall --purge', () => {
       10,
     )
     await machine.end('SIGKILL')
-    const first = await machine.cli('uninstall', '--purge')
+    // A person at a terminal is told what goes, and asked.
+    const asked = async (input: string, ...args: string[]) => {
+      const terminal = fakeTerminal({ input, isTTY: true, isInteractive: true })
+      const env = { ...machine.env }
+      const code = await runCli(['uninstall', '--purge', ...args], { terminal, cwd: machine.dir, env })
+      return { code, stdout: terminal.stdout, stderr: terminal.stderr }
+    }
+    for (const input of ['', 'y\n', 'no\n']) {
+      const refused = await asked(input)
+      expect(refused).toMatchObject({ code: 1, stderr: 'Nothing was removed.\n' })
+      expect(refused.stdout).toContain(`removes ${machine.home} for good`)
+      expect(refused.stdout).toMatch(/embedded database.*\n.*scrum4me-daemon db dump --home/)
+      expect(await isThere(join(machine.home, 'data', 'cluster'))).toBe(true)
+    }
+    const first = await asked('yes\n')
     expect(first).toMatchObject({ code: 0, stderr: '' })
     expect(first.stdout).toContain(`Removed ${machine.home}\n`)
     expect(first.stdout).not.toContain('Left')
+    expect(first.stdout).toContain('embedded database and all its data went with the home')
     expect(await isDead(server)).toBe(true)
     expect(await isThere(machine.home)).toBe(false)
     const second = await machine.cli('uninstall', '--purge')
@@ -83,7 +101,11 @@ describe('purge', () => {
       expect(short[0]).toMatch(/^\/tmp\/scrum4me-/)
       expect(await machine.cli('start', '--home', home)).toMatchObject({ code: 0 })
       for (const directory of short) expect((await stat(directory)).isDirectory()).toBe(true)
-      expect(await machine.cli('uninstall', '--purge', '--home', home)).toMatchObject({ code: 0 })
+      const { daemon } = await machine.json<StatusReport>('status', '--home', home)
+      expect(await machine.cli('uninstall', '--purge', '--home', home)).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining(`Stopped the daemon (pid ${daemon?.pid}).`),
+      })
       for (const path of [home, ...short]) expect(await isThere(path)).toBe(false)
     } finally {
       await machine.remove()

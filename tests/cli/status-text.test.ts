@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { jobsText } from '../../daemon/cli/jobs.ts'
+import { Reply } from '../../daemon/cli/reply.ts'
 import { frame } from '../../daemon/cli/status.ts'
 import { statusText } from '../../daemon/cli/status-text.ts'
 import { styleOf } from '../../daemon/cli/style.ts'
@@ -154,6 +156,30 @@ test('a frame of --watch overwrites in place and fits the screen', () => {
   ])
   const text = frame('\u001b[1mlong line\u001b[22m\nsecond\nthird', { columns: 4, rows: 3 })
   expect(text).toBe('\u001b[H\u001b[1mlong\u001b[22m\u001b[K\r\nseco\u001b[K\r\n\u001b[J')
+})
+
+test('jobs say what the time in their row is of', () => {
+  const job = (status: string, more: Record<string, string | null> = {}) =>
+    new Reply({
+      ...{ job_id: 'j', status, product: 'p', created_at: '2026-01-02T03:01:05.000Z' },
+      ...{ claimed_at: '2026-01-02T03:03:38.000Z', finished_at: null, ...more },
+    })
+  const text = jobsText(
+    [
+      job('failed', { finished_at: '2026-01-02T03:04:05.000Z' }),
+      job('running'),
+      job('queued', { claimed_at: null }),
+      job('cancelled'),
+    ],
+    NOW,
+  )
+  expect(text.split('\n').map((line) => line.trim().split(/ {2,}/).at(-1))).toEqual([
+    'WHEN',
+    'ended 0 s ago',
+    'claimed 27 s ago',
+    'created 3 min ago',
+    'created 3 min ago',
+  ])
 })
 
 test('units', () => {

@@ -8,7 +8,7 @@ export interface FakeTerminal extends Terminal {
 }
 
 export function fakeTerminal(
-  options: { input?: string; isTTY?: boolean; closed?: AbortSignal } = {},
+  options: { input?: string; isTTY?: boolean; isInteractive?: boolean; closed?: AbortSignal } = {},
 ): FakeTerminal {
   const terminal: FakeTerminal = {
     stdout: '',
@@ -25,7 +25,7 @@ export function fakeTerminal(
     stdin: Readable.from([options.input ?? '']),
     closed: options.closed ?? new AbortController().signal,
     isTTY: options.isTTY ?? false,
-    isInteractive: false,
+    isInteractive: options.isInteractive ?? false,
     colour: false,
     size: () => ({ columns: 80, rows: 24 }),
   }

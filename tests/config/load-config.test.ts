@@ -111,9 +111,11 @@ describe('faults', () => {
 
   test.each([
     0o640, 0o604, 0o660, 0o644,
-  ])('daemon.env with mode %o is refused, values unread', async (mode) => {
+  ])('daemon.env with mode %o is refused, in one message with what is wrong in it', async (mode) => {
     await writeEnv('SCRUM4ME_LEASE_SECONDS=bad-value-in-file\n', mode)
     const text = await faultsOf()
+    expect(text).toContain('2 settings are wrong')
+    expect(text).toContain('SCRUM4ME_LEASE_SECONDS: expected an integer')
     expect(text).toContain('mode 0600')
     expect(text).toContain('chmod 600')
     expect(text).not.toContain('bad-value-in-file')

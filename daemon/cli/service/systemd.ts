@@ -89,7 +89,7 @@ export class SystemdService implements Service {
     )
     if (code === 'missing' || !isBooted) {
       throw new DaemonError(
-        'INTERNAL',
+        'VALIDATION_ERROR',
         'No systemd runs on this machine; nothing was installed',
         'Use `scrum4me-daemon start`, or have your own supervisor execute `scrum4me-daemon run`.',
       )
@@ -99,7 +99,7 @@ export class SystemdService implements Service {
         ? 'Log in as this user directly (not by su or sudo), or run `loginctl enable-linger` first; on a server use `install --system`.'
         : 'Run it where systemd is process 1, as root.'
     throw new DaemonError(
-      'INTERNAL',
+      'VALIDATION_ERROR',
       `The ${this.scope} manager of systemd does not answer (${stderr.trim()}); nothing was installed`,
       remedy,
     )
