@@ -12,7 +12,7 @@ const HELP = `npm run bench [-- options]          speed and weight beside floors
 npm run bench -- fleet [options]   2,000 machines on one database: arithmetic, then measured
 npm run bench -- endurance         1,000 jobs in a row: what is left on the disk (ten minutes)
 npm run bench -- large-endurance   the same with 20,000 files (an hour)
-npm run bench -- large-storm       100 worktrees of 20,000 files removed at once (ten minutes, 14 GB)
+npm run bench -- large-storm       100 worktrees of 20,000 files removed at once (a quarter of an hour, 16 GB)
 
   --only NAME     one bench; may be given several times: ${allBenches.map(({ name }) => name).join(', ')}
   --scale FACTOR  part of the repetitions, to try something out (default 1; percentiles want all of them)
