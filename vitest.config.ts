@@ -8,6 +8,8 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 240_000,
     hookTimeout: 120_000,
+    // A second, the default, is not long for a machine on which two of these files spawn databases and daemons.
+    expect: { poll: { timeout: 15_000 } },
     reporters: ['default', './tests/support/closing-line.ts'],
   },
 })
