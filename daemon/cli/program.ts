@@ -3,6 +3,7 @@ import { toDaemonError } from '../errors.ts'
 import { resolvePaths } from '../paths.ts'
 import { VERSION } from '../version.ts'
 import { EXIT, exitCodeOf } from './exit.ts'
+import { addHelp, refuseUnknown } from './help.ts'
 import type { Invocation } from './invocation.ts'
 import { printable } from './style.ts'
 import type { Terminal } from './terminal.ts'
@@ -275,35 +276,8 @@ export function buildProgram(environment: CliEnvironment, done: (code: number) =
     .description('print how to add the MCP server to Claude Code; no secret in it')
     .addOption(json())
     .action(act(async (on, options: Json) => (await import('./mcp-config.ts')).mcpConfig(on, options)))
-  program
-    .helpCommand(false)
-    .command('help')
-    .argument('[command...]')
-    .description('show how a command is used')
-    .action((words: string[]) => {
-      let about = program
-      for (const word of words) {
-        const next = about.commands.find((one) => one.name() === word)
-        if (next === undefined) throw unknownCommand(about, word)
-        about = next
-      }
-      about.outputHelp()
-    })
+  addHelp(program)
   return program
-}
-
-/** A command that lists by itself and has subcommands: a word after it can only be a mistyped one of these. */
-function refuseUnknown(parent: Command, called: Command): void {
-  const [word] = called.args
-  if (called === parent && word !== undefined) throw unknownCommand(parent, word)
-}
-
-function unknownCommand(parent: Command, word: string): unknown {
-  const known = parent.commands.map((one) => one.name()).join(', ')
-  const choices = known === '' ? '' : ` (there are ${known})`
-  return parent.error(`error: unknown command '${printable(word)}'${choices}`, {
-    code: 'commander.unknownCommand',
-  })
 }
 
 /** Parses an integer argument within bounds. */

@@ -31,8 +31,6 @@ export interface Owner {
   draining(): boolean
 }
 
-export type SurfaceParts = ReturnType<typeof composeSurfaces>
-
 /** What sessions and commands reach: tools, control methods, the status report, and the socket for all of them. */
 export function composeSurfaces(
   options: DaemonOptions,

@@ -3,6 +3,7 @@ import { isAbsolute } from 'node:path'
 import { DaemonError } from '../errors.ts'
 import type { Git } from '../worktrees/git/git.ts'
 import { GitError } from '../worktrees/git/git-error.ts'
+import { hasCommit } from '../worktrees/git/refs.ts'
 
 const GIT_DEADLINE_MS = 10_000
 
@@ -33,8 +34,7 @@ export async function findClone(git: Git, path: string): Promise<Clone> {
     )
   }
   const origin = await answer(git, root, 'config', '--get', 'remote.origin.url')
-  const commit = await answer(git, root, 'rev-list', '--max-count=1', '--all')
-  return { root, originUrl: withoutCredentials(origin), isEmpty: commit === '' }
+  return { root, originUrl: withoutCredentials(origin), isEmpty: !(await hasCommit(git, { dir: root })) }
 }
 
 async function rootOf(git: Git, path: string): Promise<string> {

@@ -15,11 +15,7 @@ let agent: Agent
 const usual = 0o666 & ~Number.parseInt(execFileSync('sh', ['-c', 'umask']).toString(), 8)
 
 beforeAll(async () => {
-  scenario = await Scenario.make()
-  machine = await scenario.installation()
-  product = await scenario.product(machine)
-  await machine.start()
-  agent = await machine.agent()
+  ;({ scenario, machine, product, agent } = await Scenario.atWork())
 })
 afterAll(() => scenario.close())
 

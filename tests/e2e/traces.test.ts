@@ -13,11 +13,7 @@ let product: Product
 let agent: Agent
 
 beforeAll(async () => {
-  scenario = await Scenario.make()
-  machine = await scenario.installation()
-  product = await scenario.product(machine)
-  await machine.start()
-  agent = await machine.agent()
+  ;({ scenario, machine, product, agent } = await Scenario.atWork())
 })
 afterAll(() => scenario.close())
 

@@ -97,19 +97,13 @@ test('a lock that is used again and again is given to another process in between
 })
 
 test('a lock file that was replaced meanwhile is not taken for held', async () => {
-  const lock = new RepoLock()
+  const lock = new RepoLock({ waitSeconds: 1 })
   await lock.run(dir, undefined, async () => undefined)
   await rm(join(dir, 'scrum4me.lock'))
   const holder = await takeKernelLock(join(dir, 'scrum4me.lock'))
-  let entered = false
-  const waiting = lock.run(dir, undefined, async () => {
-    entered = true
-  })
-  await new Promise((resolve) => setTimeout(resolve, 300))
-  expect(entered).toBe(false)
+  await expect(lock.run(dir, undefined, async () => undefined)).rejects.toThrow(/scrum4me\.lock for 1 s/)
   await holder?.release()
-  await waiting
-  expect(entered).toBe(true)
+  expect(await lock.run(dir, undefined, async () => 'mine')).toBe('mine')
 })
 
 test('a clone that cannot be written to is a clear error', async () => {

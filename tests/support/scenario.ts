@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import pg from 'pg'
 import { migrate } from '../../daemon/db/migrate.ts'
 import { utcTypes } from '../../daemon/db/timestamps.ts'
+import type { Agent } from './agent.ts'
 import { type CloneWithOrigin, cloneWithOrigin } from './git.ts'
 import { Installation, type InstallationOptions } from './installation.ts'
 import { type TestDatabase, testDatabase } from './postgres.ts'
@@ -11,6 +12,13 @@ import type { TestServer } from './test-server.ts'
 
 export interface Product extends CloneWithOrigin {
   readonly id: string
+}
+
+export interface AtWork {
+  readonly scenario: Scenario
+  readonly machine: Installation
+  readonly product: Product
+  readonly agent: Agent
 }
 
 /** A database with one user, and installations of the real daemon that act for that user. */
@@ -28,6 +36,15 @@ export class Scenario {
   static async make(server?: TestServer): Promise<Scenario> {
     const db = server === undefined ? await testDatabase() : await databaseOn(server)
     return new Scenario(db, String((await seed.user(db)).id))
+  }
+
+  /** One machine with one product, its daemon started, and an agent there. Close the scenario. */
+  static async atWork(): Promise<AtWork> {
+    const scenario = await Scenario.make()
+    const machine = await scenario.installation()
+    const product = await scenario.product(machine)
+    await machine.start()
+    return { scenario, machine, product, agent: await machine.agent() }
   }
 
   /** A daemon's installation with a token of its own; `token` shares one. */

@@ -1,11 +1,11 @@
 import { access, constants } from 'node:fs/promises'
 import type { RepoRoot, RepoRoots } from '../../config/repo-roots.ts'
 import { messageOf } from '../../errors.ts'
-import { ownDefault, recordedDefault } from '../../worktrees/git/default-branch.ts'
+import { recordedDefault } from '../../worktrees/git/default-branch.ts'
 import { UPLOAD_PACK } from '../../worktrees/git/fetch.ts'
 import type { Git } from '../../worktrees/git/git.ts'
 import { GitError } from '../../worktrees/git/git-error.ts'
-import { commitOf } from '../../worktrees/git/refs.ts'
+import { hasCommit } from '../../worktrees/git/refs.ts'
 import { onClone, openRepository, type Repository } from '../../worktrees/git/repository.ts'
 import { refusal } from '../../worktrees/git/safe-config.ts'
 import { type Check, fail, ok, skip, warn, within } from './check.ts'
@@ -56,7 +56,7 @@ async function cloneCheck(name: string, { path, source }: RepoRoot, git: Git): P
     )
   }
   if (!repository.hasOrigin) {
-    return (await hasCommit(git, repository))
+    return (await hasCommit(git, onClone(repository)))
       ? ok(name, `${path}; no origin, so its own default branch is the base`)
       : warn(name, `${path} has no commit yet`, 'Make a first commit; until then no job of it can start.')
   }
@@ -94,8 +94,3 @@ const FETCH = [
   UPLOAD_PACK,
   'origin',
 ]
-
-async function hasCommit(git: Git, repository: Repository): Promise<boolean> {
-  if ((await commitOf(git, onClone(repository), 'HEAD')) !== null) return true
-  return (await ownDefault(git, repository)) !== null
-}

@@ -15,6 +15,13 @@ export async function commitOf(git: Git, call: GitCall, expression: string): Pro
   return code === 0 ? stdout.toString().trim() : null
 }
 
+/** Whether any ref of the clone, or its HEAD, names a commit: without one no job can start. */
+export async function hasCommit(git: Git, call: GitCall): Promise<boolean> {
+  const { code, stdout } = await git.run({ ...call, expect: [0, 128] }, 'rev-list', '--max-count=1', '--all')
+  // 128: a ref that cannot be read is one all the same.
+  return code !== 0 || stdout.length > 0
+}
+
 /** Makes a branch; false when a branch of that name is there already. */
 export async function createBranch(
   git: Git,

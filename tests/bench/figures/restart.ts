@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Agent } from '../../support/agent.ts'
+import { until } from '../../support/until.ts'
 import { type Bench, times } from '../bench.ts'
 import { ms, plain, ratio } from '../figure.ts'
 import { median, percentile, summarise } from '../samples.ts'
@@ -38,7 +39,7 @@ export const restart: Bench = {
       await agent.call('health')
       answered.push(sharedNow() - from)
       await machine.waiting(others.length)
-      await sleep(500)
+      await until('it is healthy', async () => (await machine.installation.status()).state === 'healthy')
       floor.push(await spawnToExit(machine.installation.env))
     }
     return {

@@ -104,7 +104,6 @@ export class Crowd {
     const deaf = cleanup.own(await DeafSession.start(this.#machine.installation.env, 400), (made) =>
       made.stop(),
     )
-    await sleep(500)
     const besideDeaf = await series()
     await deaf.stop()
     await agent.close()

@@ -27,6 +27,8 @@ export class DeafSession {
     await once(child.stdout, 'data')
     child.stdout.pause()
     for (let id = 2; id < requests + 2; id += 1) send({ id, method: 'tools/list' })
+    // The last of them has left: from now on answers pile up.
+    await new Promise((done) => child.stdin.write('\n', done))
     return new DeafSession(child)
   }
 

@@ -1,0 +1,198 @@
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { chmod, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Worktrees } from '../../daemon/worktrees/worktrees.ts'
+import { snapshot } from './support/snapshot.ts'
+import { Workspace } from './support/workspace.ts'
+
+const exec = promisify(execFile)
+const JOB = 'cjob0000000000000000abcd1234'
+const LONG = process.env.SCRUM4ME_TEST_LONG === '1'
+let space: Workspace
+let engine: Worktrees
+beforeEach(async () => {
+  space = await Workspace.open()
+  await space.makeClone()
+  engine = space.engine()
+})
+afterEach(() => space.close())
+
+const create = (jobId = JOB, repoRoot = space.clone) => engine.create({ jobId, repoRoot })
+const remove = (jobId = JOB) => engine.remove({ jobId, branch: 'delete' })
+
+test('more than the limit: all of it stays, and the reason says which setting', async () => {
+  engine = space.engine({ salvageMaxBytes: 1_000 })
+  const { path } = await create()
+  await writeFile(join(path, 'large.bin'), Buffer.alloc(2_000))
+  const outcome = await remove()
+  expect(outcome).toMatchObject({ outcome: 'kept', salvageRef: null })
+  expect(outcome.reason).toContain('2000 bytes')
+  expect(existsSync(join(path, 'large.bin'))).toBe(true)
+  await rm(join(path, 'large.bin'))
+  expect(await remove()).toMatchObject({ outcome: 'removed' })
+})
+
+test('another worktree inside this one: all of it stays', async () => {
+  const { path } = await create()
+  await space.git(path, 'worktree', 'add', '--quiet', '-b', 'inner', 'inner')
+  expect(await remove()).toMatchObject({ outcome: 'kept' })
+  expect(existsSync(join(path, 'inner/README.md'))).toBe(true)
+  await space.git(path, 'worktree', 'remove', 'inner')
+  expect(await remove()).toMatchObject({ outcome: 'removed' })
+})
+
+test('a clone that is gone: its worktree stays', async () => {
+  const { path } = await create()
+  await writeFile(join(path, 'work.txt'), 'work')
+  await rm(space.clone, { recursive: true })
+  await remove().catch(() => undefined)
+  expect(existsSync(join(path, 'work.txt'))).toBe(true)
+})
+
+test('a disk that runs full while saving: nothing removed, nothing half saved; with room it works', {
+  timeout: 300_000,
+}, async (context) => {
+  const disk = join(space.dir, 'small disk')
+  await mkdir(disk)
+  try {
+    // Out of inodes with bytes to spare: no look beforehand sees it coming.
+    await exec('mount', ['-t', 'tmpfs', '-o', 'size=64m,nr_inodes=600', 'tmpfs', disk])
+  } catch {
+    context.skip('mounting needs root')
+  }
+  try {
+    const clone = join(disk, 'clone')
+    await space.git(space.dir, 'clone', '--quiet', space.origin, clone)
+    const { path } = await create(JOB, clone)
+    for (const name of ['a', 'b', 'c', 'd']) await writeFile(join(path, name), `work ${name}`)
+    await mkdir(join(disk, 'filling'))
+    let files = 0
+    for (; ; files += 1) {
+      const isFull = await writeFile(join(disk, `filling/${files}`), '').then(
+        () => false,
+        () => true,
+      )
+      if (isFull) break
+    }
+    const outcomes: string[] = []
+    while (outcomes.at(-1) !== 'removed') {
+      const outcome = await remove()
+      outcomes.push(outcome.outcome)
+      if (outcome.outcome === 'removed') expect(outcome.salvageRef).toBe(`refs/scrum4me/salvage/${JOB}/1`)
+      else {
+        expect(outcome).toMatchObject({
+          outcome: 'kept',
+          salvageRef: null,
+          reason: expect.stringMatching(/disk/),
+        })
+        expect(existsSync(join(path, 'a'))).toBe(true)
+        expect(await space.git(clone, 'for-each-ref', 'refs/scrum4me')).toBe('')
+        const scratch = await readdir(join(clone, '.git/worktrees', JOB))
+        expect(scratch.filter((name) => name.startsWith('scrum4me-'))).toEqual([])
+        for (let freed = 0; freed < (LONG ? 1 : 6); freed += 1) {
+          files -= 1
+          await rm(join(disk, `filling/${files}`))
+        }
+      }
+    }
+    expect(outcomes.length).toBeGreaterThan(4)
+    expect(await space.git(clone, 'fsck', '--no-dangling', '--no-progress')).toBe('')
+    await engine.stop()
+  } finally {
+    await exec('umount', ['--lazy', disk])
+  }
+})
+
+test.each([
+  ['files', 'mkdir module/deep; echo work > module/deep/work.c', 'module/deep/work.c'],
+  [
+    'a repository further down',
+    'git init -q module/deep; echo work > module/deep/work.c',
+    'module/deep/work.c',
+  ],
+  ['a file', 'rmdir module; echo work > module', 'module'],
+  ['a symlink', 'rmdir module; ln -s src/a.txt module', 'module'],
+])('%s where a submodule was never brought: saved and restored', async (_what, script, file) => {
+  await space.pushSubmodule('module')
+  const { path } = await create()
+  await exec('sh', ['-c', script], { cwd: path, env: space.env })
+  const before = await snapshot(path)
+  expect(before[file]).toBeDefined()
+  expect(await remove()).toMatchObject({
+    outcome: 'removed',
+    salvageRef: `refs/scrum4me/salvage/${JOB}/1`,
+  })
+  const restored = await engine.restore({ jobId: JOB })
+  expect((await snapshot(restored.path))[file]).toBe(before[file])
+})
+
+test.each([
+  'locked',
+  'nested/locked',
+])('a directory that nobody may read (%s): all of it is kept', async (name) => {
+  const { path } = await create()
+  const locked = join(path, name)
+  if (name.startsWith('nested')) await space.git(path, 'clone', '--quiet', space.origin, 'nested')
+  await mkdir(locked)
+  await writeFile(join(locked, 'work.txt'), 'work')
+  await chmod(locked, 0o000)
+  if (process.getuid?.() === 0) engine = await engineWithoutOverride()
+  expect(await remove()).toMatchObject({
+    outcome: 'kept',
+    reason: expect.stringMatching(/^a directory cannot be read: .*locked/),
+  })
+  await chmod(locked, 0o700)
+  expect(await remove()).toMatchObject({ outcome: 'removed', salvageRef: `refs/scrum4me/salvage/${JOB}/1` })
+})
+
+/** For root, too, git obeys modes then. */
+async function engineWithoutOverride(): Promise<Worktrees> {
+  const bin = join(space.dir, 'bin')
+  await mkdir(bin)
+  const git = `PATH=${process.env.PATH} exec setpriv --bounding-set -dac_override,-dac_read_search git "$@"`
+  await writeFile(join(bin, 'git'), `#!/bin/sh\n${git}\n`, { mode: 0o755 })
+  return space.engine({ env: { PATH: `${bin}:${process.env.PATH}`, HOME: space.env.HOME } })
+}
+
+test.each(['logs/HEAD', 'modules'])('git’s own %s cannot be read: the worktree is kept', async (name) => {
+  const { path } = await create()
+  const file = join(await space.git(path, 'rev-parse', '--absolute-git-dir'), name)
+  await rm(file, { force: true })
+  await symlink(name.split('/').at(-1) ?? '', file)
+  expect(await remove()).toMatchObject({ outcome: 'kept', reason: expect.stringContaining('ELOOP') })
+})
+
+test.each([
+  ['assumed unchanged', 'git update-index --assume-unchanged README.md; echo work > README.md', 'README.md'],
+  ['skipped', 'git update-index --skip-worktree README.md; echo work > README.md', 'README.md'],
+  [
+    'committed, HEAD on a branch not born',
+    'echo work > new.txt; git add .; git commit -qm work; git checkout -q --orphan none; git rm -rfq .',
+    '.git/refs/heads/main',
+  ],
+])('a clone in the worktree with work git does not show (%s): saved', async (_what, script, file) => {
+  const { path } = await create()
+  await space.git(path, 'clone', '--quiet', '--branch', 'main', space.origin, 'nested')
+  await exec('sh', ['-c', script], { cwd: join(path, 'nested'), env: space.env })
+  const before = await readFile(join(path, 'nested', file), 'utf8')
+  expect(await remove()).toMatchObject({ salvageRef: `refs/scrum4me/salvage/${JOB}/1` })
+  const restored = await engine.restore({ jobId: JOB })
+  expect(await readFile(join(restored.path, 'nested', file), 'utf8')).toBe(before)
+})
+
+test('a patch that is being applied is saved, however large', async () => {
+  const { path } = await create()
+  const large = join(await space.git(path, 'rev-parse', '--absolute-git-dir'), 'rebase-apply/0001')
+  await mkdir(dirname(large))
+  await writeFile(large, Buffer.alloc(3 << 20, 'patch\n'))
+  engine = space.engine({ salvageMaxBytes: 2 << 20 })
+  expect(await remove()).toMatchObject({ outcome: 'kept', reason: expect.stringContaining('bytes') })
+  engine = space.engine()
+  const { salvageRef } = await remove()
+  expect(await space.git(space.clone, 'cat-file', '-s', `${salvageRef}^3:gitdir/rebase-apply/0001`)).toBe(
+    String(3 << 20),
+  )
+})
