@@ -6,6 +6,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync 
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { compilerAsBytes, englishOnly, escapeCharacters } from './bundle-weight.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const target = process.argv[2] === undefined ? join(root, 'dist', 'daemon') : resolve(process.argv[2])
@@ -24,14 +25,16 @@ const { metafile } = await build({
   format: 'esm',
   target: 'node20',
   metafile: true,
-  // Two megabytes of WebAssembly that only the backlog's tools load; `pg` looks for pg-native and does without.
-  external: ['@prisma/client/runtime/*.wasm-base64.mjs', 'pg-native'],
+  // `pg` looks for it and does without.
+  external: ['pg-native'],
+  plugins: [englishOnly, compilerAsBytes],
   // For what is CommonJS inside.
   banner: {
     js: "import { createRequire as scrum4meRequire } from 'node:module'; const require = scrum4meRequire(import.meta.url);",
   },
   legalComments: 'none',
 })
+escapeCharacters(target)
 chmodSync(join(target, 'main.js'), 0o755)
 writeFileSync(join(target, 'LICENSES.txt'), licenses(Object.keys(metafile.inputs)))
 
