@@ -110,7 +110,7 @@ describe.skipIf(analyze === 'missing')('systemd', () => {
     expect(text).not.toMatch(/@[A-Z_]+@(?<!@NAMES@)/)
     expect(await verified('hard.service', text)).toBe('')
     const exec = text.split('\n').find((line) => line.startsWith('ExecStart='))
-    expect(exec).toMatch(/^ExecStart=\/\S+ --max-semi-space-size=1 \/\S+main\.js run --home "/)
+    expect(exec).toMatch(/^ExecStart=\/\S+ --max-semi-space-size=8 \/\S+main\.js run --home "/)
     expect(exec).toContain('100%% \\"$$HOME\\"')
   })
 

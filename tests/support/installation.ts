@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { NODE_FLAGS } from '../../daemon/cli/detached.ts'
+import { MALLOC_VARIABLES, NODE_FLAGS } from '../../daemon/cli/detached.ts'
 import type { StatusReport } from '../../daemon/wire/status-report.ts'
 import { Agent, type AgentOptions } from './agent.ts'
 import { until } from './until.ts'
@@ -120,7 +120,7 @@ export class Installation {
   spawnDaemon(env: Record<string, string> = {}): ChildProcess {
     const child = spawn(process.execPath, [...NODE_FLAGS, MAIN, 'run'], {
       cwd: this.dir,
-      env: { ...this.env, ...env },
+      env: { ...MALLOC_VARIABLES, ...this.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#children.push(child)
