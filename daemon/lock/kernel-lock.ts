@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { constants } from 'node:fs'
-import { type FileHandle, open, stat } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import { codeOf, DaemonError } from '../errors.ts'
 
 /**
@@ -9,10 +9,20 @@ import { codeOf, DaemonError } from '../errors.ts'
  * after the helper has gone. The file is never deleted.
  */
 export interface KernelLock {
+  /** Of the locked file. */
+  readonly identity: FileIdentity
   /** True while the locked file is still the one at its path. */
   isCurrent(): Promise<boolean>
   release(): Promise<void>
 }
+
+export interface FileIdentity {
+  readonly dev: string
+  readonly ino: string
+}
+
+/** `takeKernelLock`, here or in another process. */
+export type TakeLock = (file: string, options?: KernelLockOptions) => Promise<KernelLock | null>
 
 export interface KernelLockOptions {
   /** How long to wait for another holder, seconds; 0: do not wait. */
@@ -31,9 +41,11 @@ export async function takeKernelLock(
     try {
       if (!(await lockDescriptor(handle.fd, options))) return null
       // Between open and lock the file may have been replaced; then the lock guards nothing.
-      if (await isFileAt(handle, file)) {
+      const { dev, ino } = await handle.stat({ bigint: true })
+      const identity = { dev: String(dev), ino: String(ino) }
+      if (await isFileAt(identity, file)) {
         kept = true
-        return { isCurrent: () => isFileAt(handle, file), release: () => handle.close() }
+        return { identity, isCurrent: () => isFileAt(identity, file), release: () => handle.close() }
       }
     } finally {
       if (!kept) await handle.close()
@@ -41,11 +53,11 @@ export async function takeKernelLock(
   }
 }
 
-async function isFileAt(handle: FileHandle, path: string): Promise<boolean> {
-  const mine = await handle.stat()
+/** Whether the file at this path is that one. */
+export async function isFileAt({ dev, ino }: FileIdentity, path: string): Promise<boolean> {
   try {
-    const there = await stat(path)
-    return there.ino === mine.ino && there.dev === mine.dev
+    const there = await stat(path, { bigint: true })
+    return String(there.ino) === ino && String(there.dev) === dev
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return false
     throw error

@@ -2,7 +2,7 @@ import { rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import lockfile from 'proper-lockfile'
 import { codeOf, DaemonError } from '../errors.ts'
-import { type KernelLock, takeKernelLock } from './kernel-lock.ts'
+import { type KernelLock, type TakeLock, takeKernelLock } from './kernel-lock.ts'
 import { KeyQueue } from './key-queue.ts'
 import { stopped } from './unless-aborted.ts'
 
@@ -34,11 +34,26 @@ interface Kept extends Held {
 export class RepoLock {
   readonly #queue = new KeyQueue()
   readonly #waitSeconds: number
+  readonly #takeLock: TakeLock
   /** Held by nobody here, and not given back yet. By file. */
   readonly #kept = new Map<string, Kept>()
 
-  constructor(options: { readonly waitSeconds?: number } = {}) {
+  /** `take`: who takes and holds the kernel's lock; default: this process. */
+  constructor(options: { readonly waitSeconds?: number; readonly take?: TakeLock } = {}) {
     this.#waitSeconds = options.waitSeconds ?? WAIT_SECONDS
+    this.#takeLock = options.take ?? takeKernelLock
+  }
+
+  /** Takes the kernel's lock beforehand if it is free, because that starts a process; the next `run` finds it. */
+  warm(commonDir: string, signal: AbortSignal | undefined): void {
+    const file = join(commonDir, LOCK_NAME)
+    const work = this.#queue.run(commonDir, signal, async () => {
+      const kept = await this.#again(file)
+      const kernel = kept?.kernel ?? (await this.#takeLock(file, signal === undefined ? {} : { signal }))
+      if (kernel !== null) await this.#keep(file, kept ?? { kernel, since: performance.now() })
+    })
+    // Whoever then needs the lock meets the same obstacle, and tells it.
+    work.catch(() => undefined)
   }
 
   /** Throws WORKTREE_FAILED when another process keeps the clone, or when the signal aborts first. */
@@ -86,7 +101,7 @@ export class RepoLock {
   async #take(file: string, signal: AbortSignal | undefined): Promise<KernelLock> {
     let kernel: KernelLock | null
     try {
-      kernel = await takeKernelLock(file, {
+      kernel = await this.#takeLock(file, {
         waitSeconds: this.#waitSeconds,
         ...(signal === undefined ? {} : { signal }),
       })

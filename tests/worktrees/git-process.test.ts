@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { takeKernelLock } from '../../daemon/lock/kernel-lock.ts'
 import { Git } from '../../daemon/worktrees/git/git.ts'
 import { GitError } from '../../daemon/worktrees/git/git-error.ts'
 import { GitProcess } from '../../daemon/worktrees/git/git-process.ts'
@@ -105,6 +106,34 @@ it('a process that is killed fails what it ran and takes it along, and the next 
   await until('its command is gone too', () => !isAlive(pid))
   expect(await git.ask({ dir }, 'rev-parse', '--show-toplevel')).toContain(dir)
   expect(apart.pid).not.toBe(first)
+})
+
+it('holds a lock for us until it is released, or until it ends', async () => {
+  const file = join(dir, 'a.lock')
+  const lock = await git.lock(file)
+  expect(await takeKernelLock(file)).toBeNull()
+  expect(await lock?.isCurrent()).toBe(true)
+  await lock?.release()
+  const ours = await takeKernelLock(file, { waitSeconds: 5 })
+  expect(await git.lock(file)).toBeNull()
+  const waiting = git.lock(file, { waitSeconds: 20 })
+  await ours?.release()
+  const second = await waiting
+  process.kill(apart.pid ?? 0, 'SIGKILL')
+  await until('it is known to be lost', async () => (await second?.isCurrent()) === false)
+  await second?.release()
+  expect(await git.lock(file, { waitSeconds: 5 })).not.toBeNull()
+})
+
+it('waits for no lock any more once it is called off, and tells why one cannot be taken', async () => {
+  const file = join(dir, 'a.lock')
+  const ours = await takeKernelLock(file)
+  const stop = new AbortController()
+  const waiting = git.lock(file, { waitSeconds: 60, signal: stop.signal }).catch((error: unknown) => error)
+  stop.abort()
+  expect(await waiting).toBeInstanceOf(Error)
+  await ours?.release()
+  await expect(git.lock(join(dir, 'missing/a.lock'))).rejects.toMatchObject({ code: 'ENOENT' })
 })
 
 it('a process that dies while more is asked fails what it ran, whatever its successor does', async () => {

@@ -35,21 +35,26 @@ export function childEnvironment(parent: NodeJS.ProcessEnv): Record<string, stri
   return environment
 }
 
-export interface SshOptions {
+export interface GitSurroundings {
   /** The session's agent; without one the daemon's own. */
   readonly sshAuthSock?: string | null | undefined
   /** `core.sshCommand` of the user's own configuration. */
   readonly sshCommand?: string | undefined
+  /** No directory from here upwards is looked at for a repository. */
+  readonly ceiling?: string | undefined
 }
 
 /** The environment of git. */
-export function gitEnvironment(parent: NodeJS.ProcessEnv, ssh: SshOptions = {}): Record<string, string> {
+export function gitEnvironment(
+  parent: NodeJS.ProcessEnv,
+  call: GitSurroundings = {},
+): Record<string, string> {
   const environment: Record<string, string> = {
     ...childEnvironment(parent),
     GIT_TERMINAL_PROMPT: '0',
     GIT_ASKPASS: '',
     // Wins over core.sshCommand, which a clone may set.
-    GIT_SSH_COMMAND: `${ssh.sshCommand || 'ssh'} ${SSH_OPTIONS}`,
+    GIT_SSH_COMMAND: `${call.sshCommand || 'ssh'} ${SSH_OPTIONS}`,
     // Empty wins over core.gitProxy, which a clone may set and which names a program.
     GIT_PROXY_COMMAND: '',
     // The identity of commits that this daemon itself makes (saved work); never that of an agent.
@@ -58,7 +63,8 @@ export function gitEnvironment(parent: NodeJS.ProcessEnv, ssh: SshOptions = {}):
     GIT_COMMITTER_NAME: 'scrum4me-daemon',
     GIT_COMMITTER_EMAIL: 'daemon@localhost',
   }
-  const sock = ssh.sshAuthSock || parent.SSH_AUTH_SOCK
+  if (call.ceiling !== undefined) environment.GIT_CEILING_DIRECTORIES = call.ceiling
+  const sock = call.sshAuthSock || parent.SSH_AUTH_SOCK
   if (sock) environment.SSH_AUTH_SOCK = sock
   return environment
 }

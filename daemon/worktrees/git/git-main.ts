@@ -1,15 +1,22 @@
+import { codeOf, DaemonError, messageOf } from '../../errors.ts'
 import { delay } from '../../lifecycle/delay.ts'
+import { type KernelLock, takeKernelLock } from '../../lock/kernel-lock.ts'
+import { gitEnvironment } from './environment.ts'
 import { Git } from './git.ts'
 import { commandOf, GitError } from './git-error.ts'
 import type { GitAnswer, GitQuestion } from './git-message.ts'
+import { WaitingShells } from './waiting-shells.ts'
 
 // The process behind `GitProcess`: loading it runs it. It lives as long as its channel.
 
 /** What is called off is asked to end, and after two seconds ended. */
 const LAST_MS = 3_000
 
-const git = new Git({ env: process.env })
+const shells = new WaitingShells(gitEnvironment(process.env))
+const git = new Git({ env: process.env, shells })
 const running = new Map<number, AbortController>()
+/** By the question that took them. */
+const locks = new Map<number, KernelLock>()
 
 // A worktree's files are as open as if the user had checked them out.
 process.umask(Number(process.argv[2]))
@@ -19,6 +26,9 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => u
 process.on('disconnect', () => void callOff().then(() => process.exit(0)))
 process.on('message', (question: GitQuestion) => {
   if (question.kind === 'abort') running.get(question.id)?.abort()
+  else if (question.kind === 'unlock') void unlock(question.id)
+  else if (question.kind === 'lock')
+    void lock(question).then((value) => answer({ id: question.id, kind: 'value', value }))
   else if (question.kind === 'ping') answer({ id: question.id, kind: 'pong' })
   else void carryOut(question).then(answer)
 })
@@ -44,6 +54,28 @@ async function carryOut({
   } finally {
     running.delete(id)
   }
+}
+
+async function lock({ id, file, waitSeconds }: Extract<GitQuestion, { kind: 'lock' }>): Promise<unknown> {
+  const stop = new AbortController()
+  running.set(id, stop)
+  try {
+    const lock = await takeKernelLock(file, { waitSeconds, signal: stop.signal })
+    if (lock === null) return null
+    locks.set(id, lock)
+    return lock.identity
+  } catch (error) {
+    const remedy = error instanceof DaemonError ? error.remedy : undefined
+    return { code: codeOf(error), message: messageOf(error), remedy }
+  } finally {
+    running.delete(id)
+  }
+}
+
+async function unlock(id: number): Promise<void> {
+  const lock = locks.get(id)
+  locks.delete(id)
+  await lock?.release()
 }
 
 /** git may not go on beside a daemon that has given it up, or beside the next one. */

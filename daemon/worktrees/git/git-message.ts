@@ -9,6 +9,10 @@ export type GitQuestion =
       readonly call: GitCall | RunCall
       readonly args: readonly string[]
     }
+  /** Its value: the locked file's identity, null when somebody else has it, or why it cannot be locked. */
+  | { readonly id: number; readonly kind: 'lock'; readonly file: string; readonly waitSeconds: number }
+  /** `id`: of the question that took it. */
+  | { readonly id: number; readonly kind: 'unlock' }
   | { readonly id: number; readonly kind: 'abort' }
   | { readonly id: number; readonly kind: 'ping' }
 

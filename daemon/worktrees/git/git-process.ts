@@ -1,5 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { z } from 'zod'
+import { DaemonError } from '../../errors.ts'
+import { isFileAt, type KernelLock, type KernelLockOptions } from '../../lock/kernel-lock.ts'
 import { gitEnvironment } from './environment.ts'
 import type { GitCall, RunCall, RunResult } from './git.ts'
 import { commandOf, GitError } from './git-error.ts'
@@ -21,6 +24,13 @@ interface Pending {
   readonly resolve: (value: unknown) => void
   readonly reject: (error: Error) => void
 }
+
+/** What `git-main.ts` says of a lock: which file it locked; that somebody else has it; why it cannot be locked. */
+const LOCKED = z.union([
+  z.null(),
+  z.object({ dev: z.string(), ino: z.string() }),
+  z.object({ code: z.string().optional(), message: z.string(), remedy: z.string().optional() }),
+])
 
 export interface GitProcessOptions {
   /** The daemon's environment; only what git may see reaches the process. */
@@ -50,6 +60,8 @@ export class GitProcess {
   readonly #pending = new Map<number, Pending>()
   #child: ChildProcess | undefined
   #serial = 0
+  /** Taken or being taken. */
+  #locks = 0
   #silent = 0
   #timer: NodeJS.Timeout | undefined
 
@@ -66,12 +78,12 @@ export class GitProcess {
   }
 
   async ask(call: GitCall, args: readonly string[]): Promise<string> {
-    const answer = await this.#call('ask', call, args)
+    const answer = await this.#command('ask', call, args)
     return typeof answer === 'string' ? answer : ''
   }
 
   async run(call: RunCall, args: readonly string[]): Promise<RunResult> {
-    const answer = await this.#call('run', call, args)
+    const answer = await this.#command('run', call, args)
     if (typeof answer !== 'object' || answer === null || !('code' in answer) || !('stdout' in answer))
       throw new GitError(commandOf(args), null, 'no result', 'not-started')
     const { code, stdout } = answer
@@ -88,11 +100,52 @@ export class GitProcess {
     this.#gone(child, 'the process that runs git was stopped')
   }
 
-  #call(kind: GitQuestion['kind'], call: GitCall | RunCall, args: readonly string[]): Promise<unknown> {
-    const { signal, ...rest } = call
-    const command = commandOf(args)
-    if (signal?.aborted) return Promise.reject(new GitError(command, null, '', 'aborted'))
+  /**
+   * Takes a lock that the kernel keeps for that process, because that starts a process too. If this one is killed,
+   * it is freed when what the other runs has ended; if the other one is, at once.
+   */
+  async lock(file: string, { waitSeconds = 0, signal }: KernelLockOptions = {}): Promise<KernelLock | null> {
     const id = ++this.#serial
+    this.#locks += 1
+    let taken = false
+    try {
+      const value = LOCKED.parse(await this.#call({ id, kind: 'lock', file, waitSeconds }, 'lock', signal))
+      if (value === null) return null
+      if ('message' in value) throw refused(value)
+      taken = true
+      const holder = this.#child
+      const isHeld = () => holder !== undefined && holder === this.#child
+      return {
+        identity: value,
+        isCurrent: async () => isHeld() && isFileAt(value, file),
+        release: async () => {
+          if (holder !== undefined && isHeld()) send(holder, { id, kind: 'unlock' })
+          this.#unlocked()
+        },
+      }
+    } finally {
+      if (!taken) this.#unlocked()
+    }
+  }
+
+  #unlocked(): void {
+    this.#locks -= 1
+    if (this.#isIdle) this.#arm()
+  }
+
+  get #isIdle(): boolean {
+    return this.#pending.size === 0 && this.#locks === 0
+  }
+
+  #command(kind: 'ask' | 'run', call: GitCall | RunCall, args: readonly string[]): Promise<unknown> {
+    const { signal, ...rest } = call
+    const id = ++this.#serial
+    return this.#call({ id, kind, call: rest, args }, commandOf(args), signal)
+  }
+
+  #call(question: GitQuestion, command: string, signal: AbortSignal | undefined): Promise<unknown> {
+    if (signal?.aborted) return Promise.reject(new GitError(command, null, '', 'aborted'))
+    const { id } = question
     return new Promise<unknown>((resolve, reject) => {
       // First, because it throws when nothing can be started any more; then nobody waits.
       const child = this.#ready()
@@ -117,7 +170,7 @@ export class GitProcess {
       // This process waits for an answer now, and the other one is looked after.
       child.channel?.ref()
       if (this.#pending.size === 1) this.#arm()
-      send(child, { id, kind, call: rest, args })
+      send(child, question)
     })
   }
 
@@ -168,14 +221,14 @@ export class GitProcess {
   /** From now on: a ping while there is work, the end when there has been none. */
   #arm(): void {
     clearTimeout(this.#timer)
-    const isIdle = this.#pending.size === 0
+    const isIdle = this.#isIdle
     this.#timer = setTimeout(() => this.#look(isIdle), isIdle ? IDLE_MS : this.#pingMs)
     this.#timer.unref()
   }
 
   #look(wasIdle: boolean): void {
     if (this.#pending.size === 0) {
-      if (wasIdle) this.stop()
+      if (wasIdle && this.#isIdle) this.stop()
       else this.#arm()
       return
     }
@@ -208,4 +261,18 @@ function send(child: ChildProcess, question: GitQuestion): void {
 
 function viewed({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength)
+}
+
+/** As it was thrown there. */
+function refused({
+  code,
+  message,
+  remedy,
+}: {
+  code?: string | undefined
+  message: string
+  remedy?: string | undefined
+}) {
+  if (remedy !== undefined) return new DaemonError('INTERNAL', message, remedy)
+  return Object.assign(new Error(message), { code })
 }

@@ -2,20 +2,24 @@ import { availableParallelism } from 'node:os'
 import { simpleGit } from 'simple-git'
 import { backoff, delay } from '../../lifecycle/delay.ts'
 import { Limit } from '../../lifecycle/limit.ts'
-import { gitEnvironment, type SshOptions } from './environment.ts'
+import { type KernelLock, type KernelLockOptions, takeKernelLock } from '../../lock/kernel-lock.ts'
+import { type GitSurroundings, gitEnvironment } from './environment.ts'
 import { commandOf, GitError } from './git-error.ts'
 import type { GitProcess } from './git-process.ts'
 import { runChild } from './run-child.ts'
 import { SAFE_CONFIG } from './safe-config.ts'
+import type { WaitingShells } from './waiting-shells.ts'
 
 export interface GitOptions {
   /** The daemon's environment; only a few names of it reach a child. */
   readonly env: NodeJS.ProcessEnv
   /** Starts the commands; default: this process does. */
   readonly apart?: GitProcess
+  /** May become commands. */
+  readonly shells?: WaitingShells
 }
 
-export interface GitCall extends SshOptions {
+export interface GitCall extends GitSurroundings {
   /** `-C`; the directory git works in. */
   readonly dir: string
   readonly signal?: AbortSignal | undefined
@@ -64,6 +68,7 @@ const OWN_VARIABLES = [
   'GIT_ASKPASS',
   'GIT_SSH_COMMAND',
   'GIT_PROXY_COMMAND',
+  'GIT_CEILING_DIRECTORIES',
   'GIT_AUTHOR_NAME',
   'GIT_AUTHOR_EMAIL',
   'GIT_COMMITTER_NAME',
@@ -79,11 +84,13 @@ const OWN_VARIABLES = [
 export class Git {
   readonly #env: NodeJS.ProcessEnv
   readonly #apart: GitProcess | undefined
+  readonly #shells: WaitingShells | undefined
   readonly #short = new Limit(SHORT_AT_ONCE)
 
   constructor(options: GitOptions) {
     this.#env = options.env
     this.#apart = options.apart
+    this.#shells = options.shells
   }
 
   /** stdout of a command that prints something; throws GitError. */
@@ -156,6 +163,18 @@ export class Git {
     }
   }
 
+  /** A lock that the kernel frees when whoever runs git ends. Null: another has it. */
+  lock(file: string, options?: KernelLockOptions): Promise<KernelLock | null> {
+    const apart = this.#apart
+    if (apart === undefined) return takeKernelLock(file, options)
+    return apart.lock(file, options).catch((error: unknown) => {
+      // Nothing was done yet: another such process can do it.
+      const again = error instanceof GitError && error.why === 'lost' && options?.signal?.aborted !== true
+      if (again) return apart.lock(file, options)
+      throw error
+    })
+  }
+
   /** `run`, stdout as trimmed text. */
   async text(call: RunCall, ...args: string[]): Promise<string> {
     return (await this.run(call, ...args)).stdout.toString().trim()
@@ -182,6 +201,7 @@ export class Git {
       output: call.output,
       maxBytes: call.maxBytes,
       started: call.started,
+      shells: this.#shells,
     }).catch((error: unknown) => {
       throw new GitError(name, null, String(error), 'not-started')
     })

@@ -1,6 +1,7 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { delay } from '../../lifecycle/delay.ts'
 import { signalGroup } from './signal-group.ts'
+import type { WaitingShells } from './waiting-shells.ts'
 
 export interface ChildCall {
   readonly command: string
@@ -19,6 +20,8 @@ export interface ChildCall {
   readonly maxBytes?: number | undefined
   /** Told the id of the process group, as soon as it is there. */
   readonly started?: ((pid: number) => void) | undefined
+  /** May become the command, if it reads nothing, runs in `/` and its output goes to us. */
+  readonly shells?: Pick<WaitingShells, 'become'> | undefined
 }
 
 export interface ChildResult {
@@ -31,6 +34,8 @@ export interface ChildResult {
 
 /** Between asking a process group to end and ending it. git removes its lock files when asked. */
 const GRACE_MS = 2_000
+/** Of a shell that cannot become the command: it may not, or there is none. */
+const NOT_STARTED: readonly (number | null)[] = [126, 127]
 /** Some 600,000 paths. A child that prints more was asked the wrong question, or by somebody hostile. */
 const MAX_STDOUT_BYTES = 64 * 1024 * 1024
 /** Of complaints only the end matters; a remote may send them without end. */
@@ -45,12 +50,8 @@ export function runChild(call: ChildCall): Promise<ChildResult> {
     return Promise.resolve({ code: null, stdout: Buffer.alloc(0), stderr: '', ended: 'aborted' })
   }
   return new Promise((resolve, reject) => {
-    const child = spawn(call.command, [...call.args], {
-      cwd: call.cwd,
-      env: { ...call.env },
-      stdio: [call.input === undefined ? 'ignore' : 'pipe', call.output ?? 'pipe', 'pipe'],
-      detached: true,
-    })
+    const shell = shellFor(call)
+    const child = shell ?? start(call)
     if (child.pid !== undefined) call.started?.(child.pid)
     const stdout: Buffer[] = []
     const stderr: Buffer[] = []
@@ -97,13 +98,32 @@ export function runChild(call: ChildCall): Promise<ChildResult> {
     })
     child.on('close', (code) => {
       cleanUp()
-      resolve({ code, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString(), ended })
+      const complaint = Buffer.concat(stderr).toString()
+      if (shell !== undefined && NOT_STARTED.includes(code) && complaint.startsWith('sh: ')) {
+        reject(new Error(complaint.trim()))
+        return
+      }
+      resolve({ code, stdout: Buffer.concat(stdout), stderr: complaint, ended })
     })
-    if (child.stdin !== null) {
+    if (call.input !== undefined && child.stdin !== null) {
       // A child that ends before it has read everything says so by its exit code.
       child.stdin.on('error', () => undefined)
       child.stdin.end(call.input)
     }
+  })
+}
+
+function shellFor({ command, args, env, input, output, cwd, shells }: ChildCall): ChildProcess | undefined {
+  const isPlain = input === undefined && output === undefined && cwd === '/'
+  return isPlain ? shells?.become(command, args, env) : undefined
+}
+
+function start({ command, args, env, input, output, cwd }: ChildCall): ChildProcess {
+  return spawn(command, [...args], {
+    cwd,
+    env: { ...env },
+    stdio: [input === undefined ? 'ignore' : 'pipe', output ?? 'pipe', 'pipe'],
+    detached: true,
   })
 }
 
