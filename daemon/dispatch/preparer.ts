@@ -12,6 +12,9 @@ import type { Waiter, WaitQueue } from './waiter.ts'
 /** Sessions remembered of those that a claim was offered to in vain. */
 const MAX_EARLIER = 8
 
+/** What a claim becomes with its worktree. */
+type Ready = Pick<ClaimRecord, 'worked' | 'worktree' | 'answer'>
+
 /** Whether a session may have worked on the job here before, given whether its worktree was there. */
 type IsWorked = (reused: boolean) => boolean
 
@@ -108,8 +111,7 @@ export class Preparer {
     stored.catch(() => undefined)
     const work = book
       .exclusive(jobId, async () => {
-        await stored
-        await this.#prepare(claim, waiter, isWorked)
+        await this.#prepare(claim, waiter, isWorked, stored)
       })
       .catch((error: unknown) => {
         logger.error({ job: jobId, err: messageOf(error) }, 'preparing a claim failed')
@@ -135,7 +137,12 @@ export class Preparer {
     this.#running.add(work)
   }
 
-  async #prepare(given: ClaimRecord, waiter: Waiter, isWorked: IsWorked): Promise<void> {
+  async #prepare(
+    given: ClaimRecord,
+    waiter: Waiter,
+    isWorked: IsWorked,
+    stored: Promise<unknown>,
+  ): Promise<void> {
     const { book, rowSql, worktrees, authority, logger } = this.#ports
     const claim = book.get(given.identity.jobId)
     if (claim?.identity.claimedAt !== given.identity.claimedAt || claim.state !== 'preparing') return
@@ -144,7 +151,16 @@ export class Preparer {
       await book.forget(claim)
       return
     }
-    const prepare = await this.#ports.roots.preparation(claim.productId)
+    const prepare = this.#ports.roots.preparation(claim.productId)
+    prepare.catch(() => undefined)
+    const attachTo = (to: { branch: string; baseSha: string }) =>
+      attach(rowSql, claim.identity, to).catch((error: unknown) => {
+        logger.warn({ job: claim.identity.jobId, err: messageOf(error) }, 'could not attach the worktree')
+        if (isConnectionFailure(error)) authority.lost(error)
+        else this.#backoff.failed(claim.identity.jobId)
+        return null
+      })
+    let attaching: ReturnType<typeof attachTo> | undefined
     let made: Awaited<ReturnType<typeof worktrees.create>>
     try {
       made = await this.#creations.run(claim.repoRoot, () =>
@@ -153,19 +169,20 @@ export class Preparer {
           repoRoot: claim.repoRoot,
           sshAuthSock: waiter.session.hello?.sshAuthSock ?? null,
           signal: this.#abort.signal,
-          ...(prepare === undefined ? {} : { prepare }),
+          // The database notes it while the disk does.
+          onMade: (to) => {
+            attaching = attachTo(to)
+          },
+          prepare,
         }),
       )
     } catch (error) {
       await this.#failedHere(claim, waiter, error)
       return
     }
-    const attached = await attach(rowSql, claim.identity, made).catch((error: unknown) => {
-      logger.warn({ job: claim.identity.jobId, err: messageOf(error) }, 'could not attach the worktree')
-      if (isConnectionFailure(error)) authority.lost(error)
-      else this.#backoff.failed(claim.identity.jobId)
-      return null
-    })
+    // That the claim is ours is on the disk before anybody hears of it.
+    await stored
+    const attached = await (attaching ?? attachTo(made))
     if (attached === null) {
       // The database went away in between: the claim stays here, its waiter in line, and both are tried again.
       await book.change(claim, { state: 'undelivered' })
@@ -178,7 +195,7 @@ export class Preparer {
     this.#backoff.succeeded(claim.identity.jobId)
     this.#ports.worktreesChanged()
     const resumed = isWorked(made.reused)
-    const ready = await book.change(claim, {
+    await this.#deliver(claim, waiter, resumed, {
       worked: resumed,
       worktree: { path: made.path, branch: made.branch, baseSha: made.baseSha },
       answer: {
@@ -190,19 +207,18 @@ export class Preparer {
         warnings: made.warnings,
       },
     })
-    if (ready !== undefined) await this.#deliver(ready, waiter, resumed)
   }
 
-  async #deliver(claim: ClaimRecord, first: Waiter, resumed: boolean): Promise<void> {
+  async #deliver(claim: ClaimRecord, first: Waiter, resumed: boolean, ready: Ready): Promise<void> {
     const { book, logger } = this.#ports
     // The call it was made for may be over; a newer one of the same session takes it.
     const waiter = first.settled ? this.#queue.of(first.session.ref.key) : first
     if (waiter === undefined) {
-      await book.change(claim, { state: 'undelivered' })
+      await book.change(claim, { ...ready, state: 'undelivered' })
       return
     }
     // On disk before the answer leaves: after a crash in between, the session's call asks again and gets it.
-    const held = await book.change(claim, { state: 'held', owner: waiter.session.ref })
+    const held = await book.change(claim, { ...ready, state: 'held', owner: waiter.session.ref })
     if (held === undefined) return
     const { jobId } = claim.identity
     if (!waiter.settle({ kind: 'job', jobId, answer: held.answer, resumed })) {

@@ -1,17 +1,15 @@
 import { messageOf } from '../errors.ts'
-import { stopped, unlessAborted } from '../lock/unless-aborted.ts'
+import { stopped } from '../lock/unless-aborted.ts'
 import { freeBytes } from './disk.ts'
 import type { Engine } from './engine.ts'
-import type { Base } from './git/base.ts'
 import { GitError } from './git/git-error.ts'
-import { openRepository, type Repository } from './git/repository.ts'
+import type { Repository } from './git/repository.ts'
 import { refusal } from './git/safe-config.ts'
 import { heal } from './heal.ts'
 import type { JobRecord } from './job-record.ts'
 import { checkJobId } from './layout.ts'
 import { lstatOrNull } from './lstat-or-null.ts'
 import { make } from './make.ts'
-import { takenNames } from './new-branch.ts'
 import type { PreparePlan } from './prepare.ts'
 import { finishRemoval } from './remove.ts'
 import type { Spares } from './spares.ts'
@@ -26,7 +24,9 @@ export interface CreateRequest {
   readonly sshAuthSock?: string | null | undefined
   readonly signal?: AbortSignal | undefined
   /** What the user wants in it besides the repository's files. */
-  readonly prepare?: PreparePlan | undefined
+  readonly prepare?: PreparePlan | Promise<PreparePlan | undefined> | undefined
+  /** Told what the answer will be as soon as that is certain; what is left is to note it on the disk. */
+  readonly onMade?: ((made: Created) => void) | undefined
 }
 
 export interface Created {
@@ -72,25 +72,24 @@ async function reuseOrMake(
   const { jobId } = request
   const since = performance.now()
   const known = await engine.records.job(jobId)
-  if (known?.phase === 'ready' && (await heal(engine, known))) return reuse(engine, known)
+  if (known?.phase === 'ready' && (await heal(engine, known))) return reuse(engine, known, request)
   if (known?.phase === 'creating') await undo(engine, known)
   else if (known !== null) await clearAway(engine, known)
 
-  const taken = takenNames(engine, request.repoRoot, jobId, signal)
-  // Awaited much later, or not at all when the clone cannot be opened.
-  taken.catch(() => undefined)
-  const repository = await openClone(engine, request.repoRoot, signal)
-  const path = await freePath(engine, jobId)
-  await checkDisk(engine)
-  const base = await sharedBase(engine, repository, since, request.sshAuthSock, signal)
-  const record = await make(engine, spares, { jobId, repository, path, base, taken, request, signal })
+  const [repository, path] = await Promise.all([
+    openClone(engine, request.repoRoot, signal),
+    freePath(engine, jobId).then((free) => checkDisk(engine).then(() => free)),
+  ])
+  const finding = engine.bases.find(repository, since, request.sshAuthSock, engine.stopping)
+  const onMade = (record: JobRecord) => request.onMade?.(answer(engine, record, false))
+  const record = await make(engine, spares, { jobId, repository, path, finding, request, signal, onMade })
   return answer(engine, record, false)
 }
 
 async function openClone(engine: Engine, repoRoot: string, signal: AbortSignal): Promise<Repository> {
   let repository: Repository
   try {
-    repository = await openRepository(engine.git, repoRoot, signal)
+    repository = await engine.repositories.open(repoRoot, signal)
   } catch (error) {
     if (signal.aborted) throw stopped(signal)
     if (!(error instanceof GitError)) throw error
@@ -128,17 +127,6 @@ async function checkDisk(engine: Engine): Promise<void> {
   )
 }
 
-/** The fetch is shared with other jobs, so an impatient caller leaves it instead of ending it. */
-function sharedBase(
-  engine: Engine,
-  repository: Repository,
-  since: number,
-  sshAuthSock: string | null | undefined,
-  signal: AbortSignal,
-): Promise<Base> {
-  return unlessAborted(engine.bases.find(repository, since, sshAuthSock, engine.stopping), signal)
-}
-
 /** What is left of an earlier worktree whose files are gone, or that was on its way out: saved, then a new one is made. */
 async function clearAway(engine: Engine, known: JobRecord): Promise<void> {
   const removal = known.removal ?? {
@@ -155,10 +143,12 @@ async function clearAway(engine: Engine, known: JobRecord): Promise<void> {
   )
 }
 
-async function reuse(engine: Engine, record: JobRecord): Promise<Created> {
+async function reuse(engine: Engine, record: JobRecord, { onMade }: CreateRequest): Promise<Created> {
+  const answered = answer(engine, record, true)
+  onMade?.(answered)
   // Claimed again while its removal waited for a process to leave.
   if (record.removal !== null) await engine.records.put({ ...record, removal: null, keptReason: null })
-  return answer(engine, record, true)
+  return answered
 }
 
 function answer(engine: Engine, record: JobRecord, reused: boolean): Created {

@@ -4,6 +4,7 @@ import type { Logger } from '../logger.ts'
 import type { Disk } from './disk.ts'
 import type { BaseFinder } from './git/base.ts'
 import type { Git } from './git/git.ts'
+import type { KnownRepositories } from './git/known-repositories.ts'
 import type { Layout } from './layout.ts'
 import type { Records } from './records.ts'
 import type { Trash } from './trash.ts'
@@ -24,6 +25,7 @@ export interface Engine {
   readonly trash: Trash
   readonly disk: Disk
   readonly bases: BaseFinder
+  readonly repositories: KnownRepositories
   /** The minimal environment of children that are not git. */
   readonly childEnv: Readonly<Record<string, string>>
   /** The user's own. */

@@ -24,6 +24,10 @@ export const JOB_RECORD = z.object({
   branch: z.string(),
   /** Null when it is not known any more (records lost, worktree found again). */
   baseSha: z.string().nullable(),
+  /** While `creating`: origin had something new, and the branch is at `baseSha` or already here. */
+  movedTo: z.string().optional(),
+  /** It was a spare before, in which somebody may have worked. */
+  fromSpare: z.boolean().optional(),
   baseFetched: z.boolean(),
   warnings: z.array(z.string()),
   sshAuthSock: z.string().nullable().optional(),

@@ -1,5 +1,4 @@
 import type { Engine } from './engine.ts'
-import { openRepository } from './git/repository.ts'
 import { withoutFilters } from './git/safe-config.ts'
 import { type Found, takeInventory } from './inventory.ts'
 import type { JobRecord } from './job-record.ts'
@@ -67,7 +66,7 @@ export class Overview {
     try {
       const repository =
         listed?.repository ??
-        (await openRepository(this.#engine.git, record?.repoRoot ?? '', this.#engine.stopping))
+        (await this.#engine.repositories.open(record?.repoRoot ?? '', this.#engine.stopping))
       const status = await this.#engine.git.text(
         {
           dir: found.path,

@@ -6,7 +6,6 @@ import type { Engine } from './engine.ts'
 import { checkOut } from './git/check-out.ts'
 import { checkoutSettings } from './git/checkout-settings.ts'
 import { register } from './git/registration.ts'
-import { openRepository } from './git/repository.ts'
 import { markerText } from './marker.ts'
 import type { SpareRecord } from './spare-record.ts'
 
@@ -21,7 +20,7 @@ export async function makeSpare(
 ): Promise<void> {
   const { git, stopping } = engine
   const { sha } = wish
-  const repository = await openRepository(git, wish.repoRoot, stopping)
+  const repository = await engine.repositories.open(wish.repoRoot, stopping)
   const directory = await engine.layout.spares()
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const name = `spare-${randomBytes(6).toString('hex')}`

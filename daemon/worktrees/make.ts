@@ -1,57 +1,87 @@
-import { stopped } from '../lock/unless-aborted.ts'
+import { stopped, unlessAborted } from '../lock/unless-aborted.ts'
 import type { CreateRequest } from './create.ts'
 import type { Engine } from './engine.ts'
-import type { Base } from './git/base.ts'
-import { checkOut } from './git/check-out.ts'
+import type { Finding } from './git/base.ts'
+import { checkOut, type Move, moveTo } from './git/check-out.ts'
+import { GitError } from './git/git-error.ts'
 import { register } from './git/registration.ts'
 import type { Repository } from './git/repository.ts'
 import type { JobRecord } from './job-record.ts'
 import { markerText } from './marker.ts'
-import { chooseBranch, makeBranch } from './new-branch.ts'
+import { type ChosenBranch, chooseBranch, makeBranch, taken } from './new-branch.ts'
 import { prepare } from './prepare.ts'
 import { preparedFiles } from './prepared-files.ts'
+import { save } from './salvage/save.ts'
 import type { Spares } from './spares.ts'
 
 export interface Making {
   readonly jobId: string
   readonly repository: Repository
   readonly path: string
-  readonly base: Base
-  /** Names of branches like the job's. */
-  readonly taken: Promise<ReadonlySet<string>>
+  /** Origin is being asked. */
+  readonly finding: Finding
   readonly request: CreateRequest
   readonly signal: AbortSignal
+  /** Told the record before it is written. */
+  readonly onMade: (record: JobRecord) => void
 }
 
-/** Makes branch, registration and files, or takes a spare; leaves a `creating` record when it fails. */
+/**
+ * Makes branch, registration and files, or takes a spare; leaves a `creating` record when it fails. It begins with
+ * the commit that origin had the last time, because mostly it still has; what is new is checked out on top.
+ */
 export async function make(engine: Engine, spares: Spares, making: Making): Promise<JobRecord> {
-  const { jobId, repository, path, base, taken, request, signal } = making
+  const { jobId, repository, path, request, signal } = making
   const { sshAuthSock } = request
-  const spare = await spares.reserve(repository, base.sha, { sshAuthSock, signal })
+  // Shared with other jobs: an impatient caller leaves it instead of ending it.
+  const base = unlessAborted(making.finding.base, signal)
+  base.catch(() => undefined)
+  const expected = await making.finding.expected
+  // Now, while origin is asked.
+  engine.lock.warm(repository.commonDir, signal)
+  const start = expected ?? (await base).sha
+  const choose = () => chooseBranch(engine, repository, jobId, signal)
+  const [spare, chosen] = await Promise.all([
+    spares.reserve(repository, start, { sshAuthSock, signal }),
+    choose().catch(() => null),
+  ])
   let handedOver = false
   try {
+    const note = (branch: ChosenBranch) => plan(engine, making, { start, fromSpare: spare !== null }, branch)
     const planned = await engine.lock.run(repository.commonDir, signal, async () => {
-      const chosen = await chooseBranch(engine, repository, jobId, await taken, signal)
-      // Before git changes anything: whatever is half made after a crash is known by its record.
-      const record = await plan(engine, making, chosen)
-      await makeBranch(engine, repository, chosen.branch, base.sha, signal)
+      // Before git changes anything: whatever is half made after a crash is known by its record. Under the lock,
+      // because taking it back takes the branch.
+      let record = chosen === null ? null : await note(chosen)
+      if (record === null || !(await makeBranch(engine, repository, record.branch, start, signal))) {
+        // Somebody took the name meanwhile.
+        record = await note(await choose())
+        if (!(await makeBranch(engine, repository, record.branch, start, signal))) throw taken(record.branch)
+      }
       const lockReason = markerText({ instanceId: engine.instanceId, kind: 'job', id: jobId })
-      const wanted = { path, sha: base.sha, branch: chosen.branch, lockReason }
+      const wanted = { path, sha: start, branch: record.branch, lockReason }
       if (spare === null) await register(engine.git, repository, wanted, signal)
       else await spares.handOver(spare, wanted)
       handedOver = spare !== null
       return record
     })
-    const warnings = handedOver ? [] : await checkOut(engine.git, repository, path, { signal, sshAuthSock })
+    const options = { signal, sshAuthSock }
+    const filled = handedOver ? [] : await checkOut(engine.git, repository, path, options)
+    const { sha, fetched, warnings } = await base
+    // On the disk first: taking back what is half made must know where the branch may be.
+    if (sha !== start) await engine.records.put({ ...planned, movedTo: sha })
+    const moved = sha === start ? [] : await moveOn(engine, making, planned, sha)
     const prepared = await prepareIfAsked(engine, request, path, signal)
     const record: JobRecord = {
       ...planned,
       phase: 'ready',
-      warnings: [...planned.warnings, ...warnings, ...prepared.warnings],
+      baseSha: sha,
+      baseFetched: fetched,
+      warnings: [...warnings, ...planned.warnings, ...new Set([...filled, ...moved]), ...prepared.warnings],
       prepared: prepared.files,
     }
+    making.onMade(record)
     await engine.records.put(record)
-    spares.want(repository, base.sha)
+    spares.want(repository, sha)
     return record
   } catch (error) {
     if (spare !== null && !handedOver) await spares.giveBack(spare)
@@ -59,16 +89,35 @@ export async function make(engine: Engine, spares: Spares, making: Making): Prom
   }
 }
 
+/** Brings the worktree to what origin has by now. */
+async function moveOn(engine: Engine, making: Making, planned: JobRecord, to: string): Promise<string[]> {
+  const { repository, path, request, signal } = making
+  const move = (how: Move['how']) => {
+    const between = { from: planned.baseSha ?? to, to, how }
+    return moveTo(engine.git, repository, path, between, { signal, sshAuthSock: request.sshAuthSock })
+  }
+  if (planned.fromSpare !== true) return move('--hard')
+  try {
+    return await move('--keep')
+  } catch (error) {
+    if (!(error instanceof GitError) || error.why !== 'failed') throw error
+    // Somebody worked in the spare, or a filter failed and left half of it: whatever it is, it is saved.
+    const { keptBecause } = await save(engine, repository, planned)
+    if (keptBecause !== null) throw new Error(keptBecause)
+    return move('--hard')
+  }
+}
+
 async function plan(
   engine: Engine,
   making: Making,
-  chosen: { readonly branch: string; readonly warnings: readonly string[] },
+  { start, fromSpare }: { readonly start: string; readonly fromSpare: boolean },
+  chosen: ChosenBranch,
 ): Promise<JobRecord> {
-  const { jobId, repository, path, base, request } = making
+  const { jobId, repository, path, request } = making
   const createdAt = engine.now().toISOString()
   const { commonDir } = repository
   const { repoRoot } = request
-  await engine.records.rememberClone({ commonDir, repoRoot, lastJobAt: createdAt })
   const planned: JobRecord = {
     jobId,
     phase: 'creating',
@@ -76,9 +125,10 @@ async function plan(
     commonDir,
     path,
     branch: chosen.branch,
-    baseSha: base.sha,
-    baseFetched: base.fetched,
-    warnings: [...base.warnings, ...chosen.warnings],
+    baseSha: start,
+    baseFetched: false,
+    fromSpare,
+    warnings: [...chosen.warnings],
     sshAuthSock: request.sshAuthSock ?? null,
     createdAt,
     removal: null,
@@ -86,7 +136,10 @@ async function plan(
     trashPath: null,
     savedTip: null,
   }
-  await engine.records.put(planned)
+  await Promise.all([
+    engine.records.put(planned),
+    engine.records.rememberClone({ commonDir, repoRoot, lastJobAt: createdAt }),
+  ])
   return planned
 }
 
@@ -96,8 +149,9 @@ async function prepareIfAsked(
   path: string,
   signal: AbortSignal,
 ): Promise<{ warnings: readonly string[]; files: Record<string, string> }> {
-  if (request.prepare === undefined) return { warnings: [], files: {} }
-  const { warnings, brought } = await prepare(engine, request.prepare, request.repoRoot, path, signal)
+  const plan = await request.prepare
+  if (plan === undefined) return { warnings: [], files: {} }
+  const { warnings, brought } = await prepare(engine, plan, request.repoRoot, path, signal)
   if (signal.aborted) throw stopped(signal)
   return { warnings, files: await preparedFiles(engine, brought, path) }
 }

@@ -1,64 +1,51 @@
 import type { Engine } from './engine.ts'
+import type { GitCall } from './git/git.ts'
 import { GitError } from './git/git-error.ts'
-import { isAbsent } from './git/read-ref.ts'
+import { areAbsent } from './git/read-ref.ts'
 import { createBranch } from './git/refs.ts'
 import { listWorktrees, onClone, type Repository } from './git/repository.ts'
 import { branchOf } from './layout.ts'
 import { WorktreeError } from './worktree-error.ts'
 
-/** Names like the job's that the clone or origin (as last fetched) has. Asked early: it waits for nothing else. */
-export async function takenNames(
-  engine: Engine,
-  repoRoot: string,
-  jobId: string,
-  signal: AbortSignal,
-): Promise<ReadonlySet<string>> {
-  const wanted = branchOf(jobId)
-  const listed = await engine.git.text(
-    { dir: repoRoot, signal },
-    'for-each-ref',
-    '--format=%(refname)',
-    `refs/heads/${wanted}*`,
-    `refs/remotes/origin/${wanted}*`,
-  )
-  return new Set(listed.split('\n').map((ref) => ref.replace(/^refs\/(heads|remotes\/origin)\//, '')))
+export interface ChosenBranch {
+  readonly branch: string
+  readonly warnings: readonly string[]
 }
 
 /**
- * A name that neither the clone nor origin (as last fetched) has: an existing branch is never reused. The caller
- * holds the clone's lock; `early` was asked before, and other jobs may have made branches since.
+ * A name that neither the clone nor origin (as last fetched) has: an existing branch is never reused. Without the
+ * clone's lock it may be taken a moment later.
  */
 export async function chooseBranch(
   engine: Engine,
   repository: Repository,
   jobId: string,
-  early: ReadonlySet<string>,
   signal: AbortSignal,
-): Promise<{ branch: string; warnings: string[] }> {
+): Promise<ChosenBranch> {
   const wanted = branchOf(jobId)
-  if (!early.has(wanted) && (await isAbsent(repository, `refs/heads/${wanted}`)))
-    return { branch: wanted, warnings: [] }
-  const taken = await takenNames(engine, repository.root, jobId, signal)
-  if (!taken.has(wanted)) return { branch: wanted, warnings: [] }
+  const places = [`refs/heads/${wanted}`, `refs/remotes/origin/${wanted}`]
+  if (await areAbsent(repository, places)) return { branch: wanted, warnings: [] }
   const call = onClone(repository, signal)
+  const names = await takenNames(engine, call, places)
+  if (!names.has(wanted)) return { branch: wanted, warnings: [] }
   const stamp = engine.now().toISOString().replace(/\D/g, '').slice(0, 14)
   let branch = `${wanted}-${stamp}`
-  for (let count = 2; taken.has(branch); count += 1) branch = `${wanted}-${stamp}-${count}`
+  for (let count = 2; names.has(branch); count += 1) branch = `${wanted}-${stamp}-${count}`
   const holder = (await listWorktrees(engine.git, call)).find((worktree) => worktree.branch === wanted)
   const where = holder === undefined ? '' : ` (checked out at ${holder.path})`
   return { branch, warnings: [`branch ${wanted} exists already${where}, so this job has ${branch}`] }
 }
 
-/** Makes the branch that was chosen under the same hold of the clone's lock. */
+/** Makes a branch; false: there is one of that name by now. The caller holds the clone's lock. */
 export async function makeBranch(
   engine: Engine,
   repository: Repository,
   branch: string,
   sha: string,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   try {
-    if (await createBranch(engine.git, onClone(repository, signal), branch, sha, repository.zeroId)) return
+    return await createBranch(engine.git, onClone(repository, signal), branch, sha, repository.zeroId)
   } catch (error) {
     const inTheWay =
       error instanceof GitError ? /'refs\/heads\/(.+)' exists; cannot create/.exec(error.stderr) : null
@@ -69,5 +56,19 @@ export async function makeBranch(
       { permanent: true, cause: error },
     )
   }
-  throw new WorktreeError(`The branch ${branch} appeared a moment ago`, 'Ask again.', { permanent: false })
+}
+
+/** The error of a name that was free and is not any more. */
+export function taken(branch: string): WorktreeError {
+  return new WorktreeError(`The branch ${branch} appeared a moment ago`, 'Ask again.', { permanent: false })
+}
+
+async function takenNames(
+  engine: Engine,
+  call: GitCall,
+  prefixes: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const patterns = prefixes.map((prefix) => `${prefix}*`)
+  const listed = await engine.git.text(call, 'for-each-ref', '--format=%(refname)', ...patterns)
+  return new Set(listed.split('\n').map((ref) => ref.replace(/^refs\/(heads|remotes\/origin)\//, '')))
 }

@@ -1,7 +1,7 @@
 import type { Engine } from './engine.ts'
 import { fetchBranch } from './git/fetch.ts'
 import { GitError } from './git/git-error.ts'
-import { onClone, openRepository, type Repository } from './git/repository.ts'
+import { onClone, type Repository } from './git/repository.ts'
 import type { JobRecord } from './job-record.ts'
 
 /** A report waits for this answer, so origin gets little time. */
@@ -12,20 +12,18 @@ const DEADLINE_MS = 20_000
  * otherwise origin is asked for that one branch. Origin out of reach reads as not pushed.
  */
 export async function headIsPushed(engine: Engine, record: JobRecord, branch: string): Promise<boolean> {
-  const repository = await openRepository(engine.git, record.repoRoot, engine.stopping)
+  const repository = await engine.repositories.open(record.repoRoot, engine.stopping)
   // `origin/HEAD` is no branch.
   if (!repository.hasOrigin || branch === 'HEAD') return false
   const contains = () => remoteContainsHead(engine, repository, record.path, branch)
   if (await contains()) return true
   if (!(await isBranchName(engine, repository, branch))) return false
   try {
-    await engine.lock.run(repository.commonDir, engine.stopping, () =>
-      fetchBranch(engine.git, repository, branch, {
-        sshAuthSock: record.sshAuthSock ?? undefined,
-        signal: engine.stopping,
-        deadlineMs: DEADLINE_MS,
-      }),
-    )
+    await fetchBranch(engine.git, repository, branch, {
+      sshAuthSock: record.sshAuthSock ?? undefined,
+      signal: engine.stopping,
+      deadlineMs: DEADLINE_MS,
+    })
   } catch (error) {
     if (error instanceof GitError) return false
     throw error

@@ -4,7 +4,7 @@ import { stopped } from '../lock/unless-aborted.ts'
 import type { Engine } from './engine.ts'
 import { deleteBranch } from './git/refs.ts'
 import { unregister } from './git/registration.ts'
-import { listWorktrees, onClone, openRepository, type Repository } from './git/repository.ts'
+import { listWorktrees, onClone, type Repository } from './git/repository.ts'
 import { heal } from './heal.ts'
 import type { JobRecord } from './job-record.ts'
 import { checkJobId } from './layout.ts'
@@ -90,7 +90,7 @@ export async function finishRemoval(engine: Engine, asked: JobRecord): Promise<R
 
 async function carryThrough(engine: Engine, asked: JobRecord): Promise<RemoveOutcome> {
   const path = engine.layout.shown(asked.path)
-  const open = () => openRepository(engine.git, asked.repoRoot, engine.stopping)
+  const open = () => engine.repositories.open(asked.repoRoot, engine.stopping)
   if (asked.phase === 'saved') {
     await finishSaved(engine, await open(), asked)
     return { ...NONE, outcome: 'removed', path }

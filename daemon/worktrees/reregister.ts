@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Engine } from './engine.ts'
 import { commitOf } from './git/refs.ts'
 import { findAdminDir, register } from './git/registration.ts'
-import { listWorktrees, onClone, openRepository } from './git/repository.ts'
+import { listWorktrees, onClone } from './git/repository.ts'
 import { lstatOrNull } from './lstat-or-null.ts'
 
 export interface LostWorktree {
@@ -23,7 +23,7 @@ export interface LostWorktree {
 export async function reregister(engine: Engine, lost: LostWorktree): Promise<boolean> {
   const dotGit = await lstatOrNull(join(lost.path, '.git'))
   if (dotGit?.isDirectory() === true) return false
-  const repository = await openRepository(engine.git, lost.repoRoot, engine.stopping)
+  const repository = await engine.repositories.open(lost.repoRoot, engine.stopping)
   const call = onClone(repository, engine.stopping)
   return engine.lock.run(repository.commonDir, engine.stopping, async () => {
     if ((await findAdminDir(repository.commonDir, lost.path)) !== null) return true

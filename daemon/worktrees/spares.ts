@@ -4,9 +4,10 @@ import { messageOf } from '../errors.ts'
 import { delay } from '../lifecycle/delay.ts'
 import { freeBytes } from './disk.ts'
 import type { Engine } from './engine.ts'
+import { moveTo } from './git/check-out.ts'
 import { checkoutSettings } from './git/checkout-settings.ts'
 import { findAdminDir, replaceFile, unregister } from './git/registration.ts'
-import { onClone, openRepository, type Repository } from './git/repository.ts'
+import type { Repository } from './git/repository.ts'
 import { lstatOrNull } from './lstat-or-null.ts'
 import { makeSpare } from './make-spare.ts'
 import { save } from './salvage/save.ts'
@@ -65,17 +66,12 @@ export class Spares {
     if (spare === undefined) return null
     this.#busy.add(spare.name)
     try {
-      const fits = (await checkoutSettings(repository)) === spare.settings && (await this.#isIntact(spare))
-      if (!fits) throw new Error('it does not fit any more')
+      const [settings, isIntact] = await Promise.all([checkoutSettings(repository), this.#isIntact(spare)])
+      if (settings !== spare.settings || !isIntact) throw new Error('it does not fit any more')
       if (spare.sha === sha) return spare
-      await this.#engine.git.run(
-        { ...onClone(repository), ...options, dir: spare.path, deadlineMs: 600_000 },
-        'checkout',
-        '--quiet',
-        '--detach',
-        '--no-recurse-submodules',
-        sha,
-      )
+      const move = { from: spare.sha, to: sha, how: '--keep' } as const
+      const warnings = await moveTo(this.#engine.git, repository, spare.path, move, options)
+      if (warnings.length > 0) throw new Error(warnings.join('; '))
       const moved: SpareRecord = { ...spare, sha }
       await this.#engine.records.putSpare(moved)
       return moved
@@ -91,9 +87,11 @@ export class Spares {
     const admin = await findAdminDir(spare.commonDir, spare.path)
     if (admin === null) throw new Error(`the clone does not know the spare worktree ${spare.path}`)
     await rename(spare.path, wanted.path)
-    await replaceFile(join(admin, 'gitdir'), `${join(wanted.path, '.git')}\n`)
-    await replaceFile(join(admin, 'HEAD'), `ref: refs/heads/${wanted.branch}\n`)
-    await replaceFile(join(admin, 'locked'), `${wanted.lockReason}\n`)
+    await Promise.all([
+      replaceFile(join(admin, 'gitdir'), `${join(wanted.path, '.git')}\n`),
+      replaceFile(join(admin, 'HEAD'), `ref: refs/heads/${wanted.branch}\n`),
+      replaceFile(join(admin, 'locked'), `${wanted.lockReason}\n`),
+    ])
     await this.#engine.records.forgetSpare(spare.name)
     this.#busy.delete(spare.name)
   }
@@ -163,7 +161,7 @@ export class Spares {
       }
       const isThere = (await lstatOrNull(spare.path)) !== null
       let mayGo = (_place: string): Promise<boolean> => Promise.resolve(true)
-      const repository = await openRepository(this.#engine.git, spare.repoRoot, stopping).catch(() => null)
+      const repository = await this.#engine.repositories.open(spare.repoRoot, stopping).catch(() => null)
       if (isThere && spare.phase === 'ready') {
         if (repository === null) throw new Error('its clone cannot be opened')
         const saved = await save(this.#engine, repository, subject)

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { messageOf } from '../errors.ts'
 import type { Service } from '../lifecycle/service.ts'
 import { KeyQueue } from '../lock/key-queue.ts'
@@ -10,6 +11,7 @@ import type { Engine } from './engine.ts'
 import { BaseFinder } from './git/base.ts'
 import { childEnvironment } from './git/environment.ts'
 import { Git } from './git/git.ts'
+import { KnownRepositories } from './git/known-repositories.ts'
 import type { JobRecord } from './job-record.ts'
 import { checkJobId, Layout } from './layout.ts'
 import { Overview, type WorktreeInfo } from './list.ts'
@@ -63,8 +65,9 @@ export class Worktrees implements Service {
 
   constructor(options: WorktreesOptions) {
     const env = options.env ?? process.env
+    // Every step of every job hears when it stops.
+    setMaxListeners(0, this.#stop.signal)
     const git = options.git ?? new Git({ env })
-    const lock = new RepoLock()
     const layout = new Layout(options.parentDir)
     const childEnv = childEnvironment(env)
     const disk = new Disk(childEnv)
@@ -74,13 +77,14 @@ export class Worktrees implements Service {
       salvageMaxBytes: options.salvageMaxBytes,
       logger: options.logger,
       git,
-      lock,
+      lock: new RepoLock({ take: (file, options) => git.lock(file, options) }),
       turns: new KeyQueue(),
       layout,
       records: new Records(options.stateDir),
       trash: new Trash(layout, disk, options.instanceId, options.logger),
       disk,
-      bases: new BaseFinder(git, lock),
+      bases: new BaseFinder(git),
+      repositories: new KnownRepositories(git, childEnv),
       childEnv,
       umask: options.umask ?? process.umask(),
       stopping: this.#stop.signal,

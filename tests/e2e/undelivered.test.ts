@@ -21,8 +21,8 @@ describe('a claim that did not reach its session', () => {
   it('because its last note could not be written goes to the next waiter', async () => {
     const [first, second] = [await machine.agent(), await machine.agent()]
     const job = await scenario.job(product.id, { quiet: true })
-    // Claimed, made, given: the third note of this daemon is the one before the answer leaves.
-    const inTheWay = join(machine.home, 'state/claims', `${job}.json.tmp-3`)
+    // Claimed, given: the second note of this daemon is the one before the answer leaves.
+    const inTheWay = join(machine.home, 'state/claims', `${job}.json.tmp-2`)
     await mkdir(inTheWay)
     expect(await first.fails('wait_for_job', { wait_seconds: 20 })).toMatch(/^INTERNAL: /)
     await rm(inTheWay, { recursive: true })

@@ -177,8 +177,8 @@ describe('hardening', () => {
   })
 
   test('configuration is parsed with newlines and without values', () => {
-    expect(parseConfig('local\0a.b\nline 1\nline 2\0global\0c.d\0')).toEqual([
-      entry('local', 'a.b', 'line 1\nline 2'),
+    expect(parseConfig('local\0file:config\0a.b\nline 1\nline 2\0global\0blob:x\0c.d\0')).toEqual([
+      { ...entry('local', 'a.b', 'line 1\nline 2'), file: 'config' },
       entry('global', 'c.d', ''),
     ])
   })

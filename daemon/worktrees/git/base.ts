@@ -1,4 +1,4 @@
-import type { RepoLock } from '../../lock/repo-lock.ts'
+import { KeyQueue } from '../../lock/key-queue.ts'
 import { WorktreeError } from '../worktree-error.ts'
 import { askedDefault, guessedDefault, ownDefault, recordedDefault } from './default-branch.ts'
 import { fetchBranch } from './fetch.ts'
@@ -7,6 +7,7 @@ import { GitError } from './git-error.ts'
 import { branchTip } from './read-ref.ts'
 import { commitOf } from './refs.ts'
 import { onClone, type Repository } from './repository.ts'
+import { isPartialClone } from './safe-config.ts'
 
 /** Where a job's branch begins. */
 export interface Base {
@@ -19,22 +20,35 @@ export interface Base {
 /** How long a finished fetch may serve jobs that came before it began, ms. */
 const SHARED_MS = 30_000
 
+/** The answer on its way. */
+export interface Finding {
+  /**
+   * What it will be if origin has nothing new, so that work may begin meanwhile; null when that is not known, or when
+   * work that turns out to be in vain would cost a fetch of its own.
+   */
+  readonly expected: Promise<string | null>
+  readonly base: Promise<Base>
+}
+
 interface Shared {
   readonly result: Promise<Base>
-  /** On `performance.now()`'s clock; null: it waits for the clone's lock. */
+  /** On `performance.now()`'s clock; null: it waits for the fetch before it. */
   begunAt: number | null
 }
 
-/** Finds the tip of the default branch after a fetch. Jobs that ask together share one fetch. */
+/**
+ * Finds the tip of the default branch after a fetch. Jobs that ask together share one fetch. It does not need the
+ * clone's lock: git's own lock of the one ref is enough, and a slow origin must not keep anybody from the clone.
+ */
 export class BaseFinder {
   readonly #git: Git
-  readonly #lock: RepoLock
+  /** One fetch at a time; key: common directory. */
+  readonly #turns = new KeyQueue()
   /** The newest of each clone and key agent. */
   readonly #newest = new Map<string, Shared>()
 
-  constructor(git: Git, lock: RepoLock) {
+  constructor(git: Git) {
     this.#git = git
-    this.#lock = lock
   }
 
   /**
@@ -47,15 +61,37 @@ export class BaseFinder {
     since: number,
     sshAuthSock: string | null | undefined,
     stop: AbortSignal,
+  ): Finding {
+    const recorded = repository.hasOrigin ? recordedDefault(this.#git, repository) : Promise.resolve(null)
+    const expected = recorded.then((branch) => this.#lastTip(repository, branch))
+    const base = repository.hasOrigin
+      ? this.#shared(repository, recorded, since, sshAuthSock, stop)
+      : this.#withoutOrigin(repository)
+    // Both may be awaited late, or never.
+    expected.catch(() => undefined)
+    base.catch(() => undefined)
+    return { expected, base }
+  }
+
+  async #lastTip(repository: Repository, branch: string | null): Promise<string | null> {
+    if (branch === null || !repository.refsInFiles || isPartialClone(repository.config)) return null
+    return this.#tip(repository, `refs/remotes/origin/${branch}`)
+  }
+
+  #shared(
+    repository: Repository,
+    recorded: Promise<string | null>,
+    since: number,
+    sshAuthSock: string | null | undefined,
+    stop: AbortSignal,
   ): Promise<Base> {
-    if (!repository.hasOrigin) return this.#withoutOrigin(repository)
     const key = `${repository.commonDir}\0${sshAuthSock ?? ''}`
     const there = this.#newest.get(key)
     if (there !== undefined && (there.begunAt ?? Number.POSITIVE_INFINITY) >= since) return there.result
     let begin = (): void => undefined
-    const result = this.#lock.run(repository.commonDir, stop, () => {
+    const result = this.#turns.run(repository.commonDir, stop, () => {
       begin()
-      return this.#fetched(repository, sshAuthSock, stop)
+      return this.#fetched(repository, recorded, sshAuthSock, stop)
     })
     const mine: Shared = { result, begunAt: null }
     begin = () => {
@@ -72,10 +108,11 @@ export class BaseFinder {
 
   async #fetched(
     repository: Repository,
+    recording: Promise<string | null>,
     sshAuthSock: string | null | undefined,
     stop: AbortSignal,
   ): Promise<Base> {
-    const recorded = await recordedDefault(this.#git, repository)
+    const recorded = await recording
     try {
       const fetchTip = async (branch: string) => {
         await fetchBranch(this.#git, repository, branch, { sshAuthSock, signal: stop })

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readPlainFile } from './read-plain-file.ts'
 import type { Repository } from './repository.ts'
 
 const DECIDING = /^(core|filter|extensions|index|checkout|submodule)\./
@@ -16,6 +16,6 @@ export async function checkoutSettings(repository: Repository): Promise<string> 
   for (const { scope, key, value } of repository.config) {
     if (DECIDING.test(key)) hash.update(`${scope} ${key}=${value}\0`)
   }
-  for (const file of files) hash.update(await readFile(file).catch(() => '')).update('\0')
+  for (const file of files) hash.update((await readPlainFile(file)) ?? '').update('\0')
   return hash.digest('hex')
 }

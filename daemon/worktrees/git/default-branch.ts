@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UPLOAD_PACK } from './fetch.ts'
 import type { Git } from './git.ts'
 import { GitError } from './git-error.ts'
-import { onClone, type Repository } from './repository.ts'
+import { readPlainFile } from './read-plain-file.ts'
+import { onClone, type Repository, settingOf } from './repository.ts'
 
 const REMOTE_PREFIX = 'refs/remotes/origin/'
 /** Names that a default branch usually has, tried in this order in a clone without `origin`. */
@@ -14,7 +14,7 @@ export async function recordedDefault(git: Git, repository: Repository): Promise
   const name = `${REMOTE_PREFIX}HEAD`
   // A symbolic ref is never packed, and a file is read sooner than a process is started.
   const target = repository.refsInFiles
-    ? await readFile(join(repository.commonDir, name), 'utf8').then(symbolicTargetIn, () => null)
+    ? symbolicTargetIn((await readPlainFile(join(repository.commonDir, name), 'utf8')) ?? '')
     : await symbolicTarget(git, repository, name)
   return target?.startsWith(REMOTE_PREFIX) ? target.slice(REMOTE_PREFIX.length) : null
 }
@@ -47,7 +47,7 @@ export async function ownDefault(git: Git, repository: Repository): Promise<stri
   const branches = await refsBelow(git, repository, 'refs/heads/')
   if (branches.length <= 1) return branches[0] ?? null
   const head = (await symbolicTarget(git, repository, 'HEAD'))?.slice('refs/heads/'.length)
-  const configured = repository.config.findLast((entry) => entry.key === 'init.defaultbranch')?.value
+  const configured = settingOf(repository, 'init.defaultbranch')
   const usual = [...(configured === undefined ? [] : [configured]), ...USUAL_NAMES]
   if (head !== undefined && branches.includes(head) && (repository.bare || usual.includes(head))) return head
   return usual.find((name) => branches.includes(name)) ?? head ?? null

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Git, GitCall } from './git.ts'
 import { GitError } from './git-error.ts'
 import { onClone, type Repository } from './repository.ts'
@@ -55,8 +57,9 @@ export async function deleteBranch(
       return false
     throw error
   }
-  // Pushing with -u left a section behind.
-  if (!repository.config.some(({ key }) => key.startsWith(`branch.${branch}.`))) return true
+  // Pushing with -u left a section behind. Read now: a `Repository` may be older than the push.
+  const text = await readFile(join(repository.commonDir, 'config'), 'utf8').catch(() => '')
+  if (!text.includes(`"${branch}"`)) return true
   // 5, 128: gone meanwhile.
   await git.run(
     { ...call, expect: [0, 1, 5, 128] },

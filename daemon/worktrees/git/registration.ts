@@ -12,7 +12,7 @@ import {
 import { basename, dirname, join, resolve } from 'node:path'
 import { codeOf } from '../../errors.ts'
 import type { Git } from './git.ts'
-import { onClone, type Repository } from './repository.ts'
+import { onClone, type Repository, settingOf } from './repository.ts'
 
 /**
  * The clone's side of a linked worktree: `<common dir>/worktrees/<name>/`, laid out as gitrepository-layout(5) says.
@@ -41,17 +41,17 @@ export async function register(
   if (!isPlain(repository)) return registerByGit(git, repository, wanted, signal)
   const aside = await mkdtemp(join(repository.commonDir, PREFIX_NEW))
   try {
-    await writeFile(join(aside, 'commondir'), '../..\n')
-    await writeFile(join(aside, 'gitdir'), `${join(wanted.path, '.git')}\n`)
-    await writeFile(join(aside, 'locked'), `${wanted.lockReason}\n`)
-    await writeFile(
-      join(aside, 'HEAD'),
-      `${wanted.branch === null ? wanted.sha : `ref: refs/heads/${wanted.branch}`}\n`,
-    )
+    const head = wanted.branch === null ? wanted.sha : `ref: refs/heads/${wanted.branch}`
     await mkdir(join(aside, 'logs'))
-    await writeFile(join(aside, 'logs/HEAD'), firstLogLine(repository.zeroId, wanted.sha))
-    await copySparse(git, repository, aside)
-    await mkdir(wanted.path, { recursive: true })
+    await Promise.all([
+      writeFile(join(aside, 'commondir'), '../..\n'),
+      writeFile(join(aside, 'gitdir'), `${join(wanted.path, '.git')}\n`),
+      writeFile(join(aside, 'locked'), `${wanted.lockReason}\n`),
+      writeFile(join(aside, 'HEAD'), `${head}\n`),
+      writeFile(join(aside, 'logs/HEAD'), firstLogLine(repository.zeroId, wanted.sha)),
+      copySparse(git, repository, aside),
+      mkdir(wanted.path, { recursive: true }),
+    ])
     const place = await intoPlace(repository, aside, basename(wanted.path), async (admin) =>
       writeFile(join(wanted.path, '.git'), `gitdir: ${admin}\n`),
     )
@@ -115,11 +115,10 @@ export async function replaceFile(file: string, text: string): Promise<void> {
   await rename(temporary, file)
 }
 
-/** False: the clone keeps its refs, or its paths, in a way that only git itself should write. */
+/** False: the clone keeps its refs, its paths or who may read them in a way that only git itself should write. */
 function isPlain(repository: Repository): boolean {
-  return (
-    repository.refsInFiles && !repository.config.some(({ key }) => key === 'extensions.relativeworktrees')
-  )
+  const odd = ['extensions.relativeworktrees', 'core.sharedrepository']
+  return repository.refsInFiles && odd.every((key) => settingOf(repository, key) === undefined)
 }
 
 async function registerByGit(
@@ -159,7 +158,7 @@ async function intoPlace(
 
 /** A linked worktree is sparse when the one it is made from is. */
 async function copySparse(git: Git, repository: Repository, admin: string): Promise<void> {
-  const setting = (key: string) => repository.config.findLast((entry) => entry.key === key)?.value
+  const setting = (key: string) => settingOf(repository, key)
   if (isOn(setting('core.sparsecheckout'))) {
     await mkdir(join(admin, 'info'), { recursive: true })
     await copyFile(
@@ -184,7 +183,8 @@ function isOn(value: string | undefined): boolean {
   return value !== undefined && /^(|true|yes|on|1)$/i.test(value)
 }
 
-function firstLogLine(zeroId: string, sha: string): string {
+/** Of a HEAD's reflog. */
+export function firstLogLine(zeroId: string, sha: string): string {
   const seconds = Math.floor(Date.now() / 1000)
   return `${zeroId} ${sha} scrum4me-daemon <daemon@localhost> ${seconds} +0000\tworktree: made for a job\n`
 }

@@ -15,6 +15,7 @@ export interface Repository {
   readonly bare: boolean
   /** The object id that means "no object": 40 or 64 zeros. */
   readonly zeroId: string
+  /** What is said of single branches may be old by now. */
   readonly config: readonly ConfigEntry[]
   /** `-c` settings that this clone needs to be safe; part of every call on it. */
   readonly settings: readonly string[]
@@ -23,6 +24,8 @@ export interface Repository {
   readonly refsInFiles: boolean
   /** `core.sshCommand` as the user has it, not the clone. */
   readonly sshCommand: string | undefined
+  /** No directory from here upwards is looked at for a repository; undefined: `root` may be inside of one. */
+  readonly ceiling?: string
 }
 
 /** Throws GitError when `root` is no repository that this user may use. */
@@ -38,7 +41,7 @@ export async function openRepository(git: Git, root: string, signal?: AbortSigna
       '--is-bare-repository',
       '--show-object-format',
     ),
-    git.ask(call, 'config', '--list', '--show-scope', '-z'),
+    git.ask(call, 'config', '--list', '--show-scope', '--show-origin', '-z'),
   ])
   const [commonDir, gitDir, bare, format, ...rest] = answer.trimEnd().split('\n')
   if (commonDir === undefined || gitDir === undefined || format === undefined || rest.length > 0) {
@@ -59,13 +62,18 @@ export async function openRepository(git: Git, root: string, signal?: AbortSigna
   }
 }
 
+/** The value that counts of a setting of the clone; undefined when it is not set. */
+export function settingOf({ config }: Repository, key: string): string | undefined {
+  return config.findLast((entry) => entry.key === key)?.value
+}
+
 /** How to call git on the clone itself. */
 export function onClone(
   repository: Repository,
   signal?: AbortSignal,
 ): GitCall & { readonly config: readonly string[] } {
-  const { root, settings, sshCommand } = repository
-  return { dir: root, signal, config: settings, sshCommand }
+  const { root, settings, sshCommand, ceiling } = repository
+  return { dir: root, signal, config: settings, sshCommand, ceiling }
 }
 
 export async function listWorktrees(git: Git, call: GitCall): Promise<ListedWorktree[]> {

@@ -25,20 +25,20 @@ export interface ConfigEntry {
   /** Section and variable in lower case, subsection as written. */
   readonly key: string
   readonly value: string
+  /** The file that says so, relative to where git ran, if a file does. */
+  readonly file?: string
 }
 
-/** Parses `git config --list --show-scope -z`. A key without a value reads as the empty string. */
+/** Parses `git config --list --show-scope --show-origin -z`. A key without a value reads as the empty string. */
 export function parseConfig(output: string): ConfigEntry[] {
   const fields = output.split('\0')
   const entries: ConfigEntry[] = []
-  for (let index = 0; index + 1 < fields.length; index += 2) {
-    const [scope = '', pair = ''] = [fields[index], fields[index + 1]]
+  for (let index = 0; index + 2 < fields.length; index += 3) {
+    const [scope = '', origin = '', pair = ''] = fields.slice(index, index + 3)
     const newline = pair.indexOf('\n')
-    entries.push(
-      newline < 0
-        ? { scope, key: pair, value: '' }
-        : { scope, key: pair.slice(0, newline), value: pair.slice(newline + 1) },
-    )
+    const [key, value] = newline < 0 ? [pair, ''] : [pair.slice(0, newline), pair.slice(newline + 1)]
+    const file = origin.startsWith('file:') ? { file: origin.slice('file:'.length) } : {}
+    entries.push({ scope, key, value, ...file })
   }
   return entries
 }
@@ -74,13 +74,17 @@ export function hardening(entries: readonly ConfigEntry[]): string[] {
  */
 export function refusal(entries: readonly ConfigEntry[]): string | null {
   const uploadPack = entries.find(({ key }) => /^remote\..+\.uploadpack$/s.test(key))
-  const isPartial = entries.some(({ key }) => /^remote\..+\.promisor$/s.test(key))
   return uploadPack !== undefined &&
-    isPartial &&
+    isPartialClone(entries) &&
     uploadPack.scope !== 'global' &&
     uploadPack.scope !== 'system'
     ? `it is a partial clone whose configuration names a program to fetch with (${uploadPack.key})`
     : null
+}
+
+/** True when git may fetch objects that the clone lacks, on its own account. */
+export function isPartialClone(entries: readonly ConfigEntry[]): boolean {
+  return entries.some(({ key }) => /^remote\..+\.promisor$/s.test(key))
 }
 
 /** Settings under which no filter at all runs: what is on disk is what git reads. An empty filter is the identity. */

@@ -1,5 +1,6 @@
 import type { Engine } from '../engine.ts'
 import { GitError } from '../git/git-error.ts'
+import { isPartialClone } from '../git/safe-config.ts'
 import { SALVAGE_PREFIX, salvageRef } from './manifest.ts'
 import type { WorktreeGit } from './worktree-git.ts'
 
@@ -71,8 +72,7 @@ async function holdsSame(git: WorktreeGit, earlier: Earlier, save: PinnedSave): 
 
 /** Walks everything that only the save holds; throws when an object is missing. */
 async function verify(git: WorktreeGit, save: PinnedSave): Promise<void> {
-  const isPartial = git.place.repository.config.some((entry) => /^remote\..*\.promisor$/s.test(entry.key))
-  const missing = isPartial ? ['--missing=allow-promisor'] : []
+  const missing = isPartialClone(git.place.repository.config) ? ['--missing=allow-promisor'] : []
   try {
     await git.run({}, 'rev-list', '--objects', '--quiet', ...missing, save.work, '--not', '--remotes')
   } catch (error) {

@@ -1,5 +1,5 @@
 import type { Engine } from '../engine.ts'
-import { onClone, openRepository, type Repository } from '../git/repository.ts'
+import { onClone, type Repository } from '../git/repository.ts'
 import { SALVAGE_PREFIX } from './manifest.ts'
 
 /** One save of a job's work. */
@@ -26,7 +26,7 @@ export async function knownClones(engine: Engine, more: readonly string[] = []):
   const found = new Map<string, Repository>()
   for (const root of new Set(roots)) {
     // A clone that was moved or deleted cannot be asked; its roots are still in the configuration.
-    const repository = await openRepository(engine.git, root, engine.stopping).catch(() => null)
+    const repository = await engine.repositories.open(root, engine.stopping).catch(() => null)
     if (repository !== null && !found.has(repository.commonDir)) found.set(repository.commonDir, repository)
   }
   return [...found.values()]

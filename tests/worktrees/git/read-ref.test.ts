@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Git } from '../../../daemon/worktrees/git/git.ts'
-import { branchTip, isAbsent } from '../../../daemon/worktrees/git/read-ref.ts'
+import { areAbsent, branchTip } from '../../../daemon/worktrees/git/read-ref.ts'
 import { openRepository } from '../../../daemon/worktrees/git/repository.ts'
 import { cloneWithOrigin, git as person } from '../../support/git.ts'
 
@@ -12,7 +12,7 @@ let clone: string
 const git = () => new Git({ env: { PATH: process.env.PATH, HOME: dir } })
 const tip = async (ref: string) => branchTip(git(), await openRepository(git(), clone), ref)
 
-const absent = async (ref: string) => isAbsent(await openRepository(git(), clone), ref)
+const absent = async (ref: string) => areAbsent(await openRepository(git(), clone), [ref])
 
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 's4m-ref-'))
