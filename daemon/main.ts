@@ -13,6 +13,8 @@ if (isShim(process.argv.slice(2))) {
     cwd: workingDirectory(),
     terminal: processTerminal(process),
   })
+  // Ending takes along what is still on its way to a slow reader.
+  await Promise.all([process.stdout, process.stderr].map(flushed))
   process.exit(code)
 }
 
@@ -20,6 +22,11 @@ if (isShim(process.argv.slice(2))) {
 function isShim(args: readonly string[]): boolean {
   const first = args.findIndex((word, index) => !word.startsWith('--home') && args[index - 1] !== '--home')
   return args[first] === 'mcp' && !args.includes('--help') && !args.includes('-h')
+}
+
+/** Resolves when everything written so far is out, or cannot be. */
+function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => stream.write('', () => resolve()))
 }
 
 /** A directory that was deleted under us is no reason to fail. */
