@@ -8,7 +8,7 @@ import { register } from './git/registration.ts'
 import type { Repository } from './git/repository.ts'
 import type { JobRecord } from './job-record.ts'
 import { markerText } from './marker.ts'
-import { type ChosenBranch, chooseBranch, makeBranch, taken } from './new-branch.ts'
+import { type ChosenBranch, chooseBranch, makeBranch } from './new-branch.ts'
 import { prepare } from './prepare.ts'
 import { preparedFiles } from './prepared-files.ts'
 import { save } from './salvage/save.ts'
@@ -40,25 +40,17 @@ export async function make(engine: Engine, spares: Spares, making: Making): Prom
   // Now, while origin is asked.
   engine.lock.warm(repository.commonDir, signal)
   const start = expected ?? (await base).sha
-  const choose = () => chooseBranch(engine, repository, jobId, signal)
-  const [spare, chosen] = await Promise.all([
-    spares.reserve(repository, start, { sshAuthSock, signal }),
-    choose().catch(() => null),
-  ])
+  const spare = await spares.reserve(repository, start, { sshAuthSock, signal })
   let handedOver = false
   try {
-    const note = (branch: ChosenBranch) => plan(engine, making, { start, fromSpare: spare !== null }, branch)
     const planned = await engine.lock.run(repository.commonDir, signal, async () => {
-      // Before git changes anything: whatever is half made after a crash is known by its record. Under the lock,
-      // because taking it back takes the branch.
-      let record = chosen === null ? null : await note(chosen)
-      if (record === null || !(await makeBranch(engine, repository, record.branch, start, signal))) {
-        // Somebody took the name meanwhile.
-        record = await note(await choose())
-        if (!(await makeBranch(engine, repository, record.branch, start, signal))) throw taken(record.branch)
-      }
+      const chosen = await chooseBranch(engine, repository, jobId, signal)
+      // Before git changes anything: whatever is half made after a crash is known by its record. The name was chosen
+      // under the same hold of the lock, because taking the job back takes the branch.
+      const record = await plan(engine, making, { start, fromSpare: spare !== null }, chosen)
+      await makeBranch(engine, repository, chosen.branch, start, signal)
       const lockReason = markerText({ instanceId: engine.instanceId, kind: 'job', id: jobId })
-      const wanted = { path, sha: start, branch: record.branch, lockReason }
+      const wanted = { path, sha: start, branch: chosen.branch, lockReason }
       if (spare === null) await register(engine.git, repository, wanted, signal)
       else await spares.handOver(spare, wanted)
       handedOver = spare !== null

@@ -13,8 +13,8 @@ export interface ChosenBranch {
 }
 
 /**
- * A name that neither the clone nor origin (as last fetched) has: an existing branch is never reused. Without the
- * clone's lock it may be taken a moment later.
+ * A name that neither the clone nor origin (as last fetched) has: an existing branch is never reused. The caller
+ * holds the clone's lock.
  */
 export async function chooseBranch(
   engine: Engine,
@@ -36,16 +36,16 @@ export async function chooseBranch(
   return { branch, warnings: [`branch ${wanted} exists already${where}, so this job has ${branch}`] }
 }
 
-/** Makes a branch; false: there is one of that name by now. The caller holds the clone's lock. */
+/** Makes the branch that was chosen under the same hold of the clone's lock. */
 export async function makeBranch(
   engine: Engine,
   repository: Repository,
   branch: string,
   sha: string,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<void> {
   try {
-    return await createBranch(engine.git, onClone(repository, signal), branch, sha, repository.zeroId)
+    if (await createBranch(engine.git, onClone(repository, signal), branch, sha, repository.zeroId)) return
   } catch (error) {
     const inTheWay =
       error instanceof GitError ? /'refs\/heads\/(.+)' exists; cannot create/.exec(error.stderr) : null
@@ -56,11 +56,7 @@ export async function makeBranch(
       { permanent: true, cause: error },
     )
   }
-}
-
-/** The error of a name that was free and is not any more. */
-export function taken(branch: string): WorktreeError {
-  return new WorktreeError(`The branch ${branch} appeared a moment ago`, 'Ask again.', { permanent: false })
+  throw new WorktreeError(`The branch ${branch} appeared a moment ago`, 'Ask again.', { permanent: false })
 }
 
 async function takenNames(

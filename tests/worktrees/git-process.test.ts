@@ -9,6 +9,7 @@ import { Git } from '../../daemon/worktrees/git/git.ts'
 import { GitError } from '../../daemon/worktrees/git/git-error.ts'
 import { GitProcess } from '../../daemon/worktrees/git/git-process.ts'
 import { MAIN } from '../support/installation.ts'
+import { isAlive } from '../support/is-alive.ts'
 import { until } from '../support/until.ts'
 
 const DIST = join(import.meta.dirname, '../../dist/compiled/daemon/worktrees/git')
@@ -32,15 +33,6 @@ afterEach(() => {
   apart.stop()
   rmSync(dir, { recursive: true })
 })
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}
 
 /** A command that runs until it is ended, with a child that writes its pid. */
 function endless(signal?: AbortSignal): Promise<unknown> {

@@ -1,10 +1,10 @@
-import { codeOf, DaemonError, messageOf } from '../../errors.ts'
 import { delay } from '../../lifecycle/delay.ts'
 import { type KernelLock, takeKernelLock } from '../../lock/kernel-lock.ts'
 import { gitEnvironment } from './environment.ts'
 import { Git } from './git.ts'
 import { commandOf, GitError } from './git-error.ts'
 import type { GitAnswer, GitQuestion } from './git-message.ts'
+import { type LockAnswer, lockRefusal } from './lock-answer.ts'
 import { WaitingShells } from './waiting-shells.ts'
 
 // The process behind `GitProcess`: loading it runs it. It lives as long as its channel.
@@ -56,7 +56,7 @@ async function carryOut({
   }
 }
 
-async function lock({ id, file, waitSeconds }: Extract<GitQuestion, { kind: 'lock' }>): Promise<unknown> {
+async function lock({ id, file, waitSeconds }: Extract<GitQuestion, { kind: 'lock' }>): Promise<LockAnswer> {
   const stop = new AbortController()
   running.set(id, stop)
   try {
@@ -65,8 +65,7 @@ async function lock({ id, file, waitSeconds }: Extract<GitQuestion, { kind: 'loc
     locks.set(id, lock)
     return lock.identity
   } catch (error) {
-    const remedy = error instanceof DaemonError ? error.remedy : undefined
-    return { code: codeOf(error), message: messageOf(error), remedy }
+    return lockRefusal(error)
   } finally {
     running.delete(id)
   }

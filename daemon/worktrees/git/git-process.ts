@@ -1,12 +1,11 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { z } from 'zod'
-import { DaemonError } from '../../errors.ts'
 import { isFileAt, type KernelLock, type KernelLockOptions } from '../../lock/kernel-lock.ts'
 import { gitEnvironment } from './environment.ts'
 import type { GitCall, RunCall, RunResult } from './git.ts'
 import { commandOf, GitError } from './git-error.ts'
 import type { GitAnswer, GitQuestion } from './git-message.ts'
+import { lockedFile } from './lock-answer.ts'
 import { signalGroup } from './signal-group.ts'
 
 /** Without work for so long, the process ends; the next command starts it again. ms */
@@ -24,13 +23,6 @@ interface Pending {
   readonly resolve: (value: unknown) => void
   readonly reject: (error: Error) => void
 }
-
-/** What `git-main.ts` says of a lock: which file it locked; that somebody else has it; why it cannot be locked. */
-const LOCKED = z.union([
-  z.null(),
-  z.object({ dev: z.string(), ino: z.string() }),
-  z.object({ code: z.string().optional(), message: z.string(), remedy: z.string().optional() }),
-])
 
 export interface GitProcessOptions {
   /** The daemon's environment; only what git may see reaches the process. */
@@ -109,15 +101,14 @@ export class GitProcess {
     this.#locks += 1
     let taken = false
     try {
-      const value = LOCKED.parse(await this.#call({ id, kind: 'lock', file, waitSeconds }, 'lock', signal))
-      if (value === null) return null
-      if ('message' in value) throw refused(value)
+      const identity = lockedFile(await this.#call({ id, kind: 'lock', file, waitSeconds }, 'lock', signal))
+      if (identity === null) return null
       taken = true
       const holder = this.#child
       const isHeld = () => holder !== undefined && holder === this.#child
       return {
-        identity: value,
-        isCurrent: async () => isHeld() && isFileAt(value, file),
+        identity,
+        isCurrent: async () => isHeld() && isFileAt(identity, file),
         release: async () => {
           if (holder !== undefined && isHeld()) send(holder, { id, kind: 'unlock' })
           this.#unlocked()
@@ -261,18 +252,4 @@ function send(child: ChildProcess, question: GitQuestion): void {
 
 function viewed({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength)
-}
-
-/** As it was thrown there. */
-function refused({
-  code,
-  message,
-  remedy,
-}: {
-  code?: string | undefined
-  message: string
-  remedy?: string | undefined
-}) {
-  if (remedy !== undefined) return new DaemonError('INTERNAL', message, remedy)
-  return Object.assign(new Error(message), { code })
 }

@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { runChild } from '../../../daemon/worktrees/git/run-child.ts'
 import { WaitingShells } from '../../../daemon/worktrees/git/waiting-shells.ts'
+import { isAlive } from '../../support/is-alive.ts'
 import { until } from '../../support/until.ts'
 
 const ENV = { PATH: process.env.PATH ?? '', KEPT: 'kept', GONE: 'gone', OTHER: 'before' }
@@ -119,12 +120,3 @@ it.skipIf(process.platform !== 'linux')(
     await until('they are gone', () => !waiting.some(isAlive))
   },
 )
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}
