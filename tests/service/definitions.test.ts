@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { NODE_FLAGS } from '../../daemon/cli/detached.ts'
+import { MALLOC_VARIABLES, NODE_FLAGS } from '../../daemon/cli/detached.ts'
 import { LaunchdService } from '../../daemon/cli/service/launchd.ts'
 import { renderPlist, renderSystemUnit, renderUserUnit } from '../../daemon/cli/service/render.ts'
 import { launchdLabel, unitName } from '../../daemon/cli/service/service-name.ts'
@@ -112,6 +112,13 @@ describe.skipIf(analyze === 'missing')('systemd', () => {
     const exec = text.split('\n').find((line) => line.startsWith('ExecStart='))
     expect(exec).toMatch(/^ExecStart=\/\S+ --max-semi-space-size=8 \/\S+main\.js run --home "/)
     expect(exec).toContain('100%% \\"$$HOME\\"')
+  })
+
+  test('both units run the daemon as it is run without them: memory goes back to the system', async () => {
+    const lines = Object.entries(MALLOC_VARIABLES).map(([name, value]) => `Environment=${name}=${value}`)
+    for (const text of [await renderUserUnit(plain()), await renderSystemUnit(plain(), 'daemon')]) {
+      expect(text.split('\n')).toEqual(expect.arrayContaining(lines))
+    }
   })
 
   test('the system unit passes verify, and its exposure is at most 2.0', async () => {

@@ -4,7 +4,7 @@ import { delay } from '../../daemon/lifecycle/delay.ts'
 export async function until<T>(
   what: string,
   condition: () => T | Promise<T>,
-  deadlineMs = 15_000,
+  deadlineMs = 30_000,
 ): Promise<Exclude<T, false | undefined | null | 0 | ''>> {
   const end = performance.now() + deadlineMs
   for (;;) {

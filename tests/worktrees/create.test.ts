@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { DaemonError } from '../../daemon/errors.ts'
 import { WorktreeError } from '../../daemon/worktrees/worktree-error.ts'
 import type { Worktrees } from '../../daemon/worktrees/worktrees.ts'
-import { until } from './support/until.ts'
+import { until } from '../support/until.ts'
 import { Workspace } from './support/workspace.ts'
 
 const JOB = 'cjob0000000000000000abcd1234'
@@ -80,7 +80,7 @@ test('a job that comes while a fetch runs has one of its own: its commit may be 
       .split('\n')
       .filter((line) => /"cmd_name".*"name":"fetch"/.test(line)).length
   const first = create('cjob-first-00000001')
-  await until(async () => (await fetches()) === 1)
+  await until('the fetch has begun', async () => (await fetches()) === 1)
   await Promise.all([first, create('cjob-second-0000002')])
   expect(await fetches()).toBe(2)
   await create('cjob-third-00000003')
@@ -249,7 +249,10 @@ test('when taking back fails as well, the answer is what failed first, and the n
   await failing.stop()
   await rename(away, space.clone)
   await engine.start()
-  await until(async () => (await readdir(join(space.state, 'worktrees/jobs'))).length === 0)
+  await until(
+    'the record is gone',
+    async () => (await readdir(join(space.state, 'worktrees/jobs'))).length === 0,
+  )
   expect(await space.git(space.clone, 'worktree', 'list')).not.toContain(JOB)
   expect(await space.git(space.clone, 'branch', '--list', 'feat/*')).toBe('')
 })

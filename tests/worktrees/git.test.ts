@@ -11,7 +11,7 @@ import { parseWorktreeList } from '../../daemon/worktrees/git/worktree-list.ts'
 import { parseMarker } from '../../daemon/worktrees/marker.ts'
 import { fields, quoted } from '../../daemon/worktrees/salvage/bytes.ts'
 import { parseLsof } from '../../daemon/worktrees/standing.ts'
-import { until } from './support/until.ts'
+import { until } from '../support/until.ts'
 
 let dir: string
 beforeEach(async () => {
@@ -69,17 +69,20 @@ describe('a child process', () => {
       },
     )
     expect(result.ended).toBe('deadline')
-    await until(() => isGone('child'))
+    await until('the child is gone', () => isGone('child'))
   })
 
   test('called off ends at once; called off before, never begins', async () => {
     const stop = new AbortController()
     const running = call('echo $$ > pid; sleep 600', { signal: stop.signal })
     // The shell makes the file first and writes into it then.
-    await until(async () => (await readFile(join(dir, 'pid'), 'utf8').catch(() => '')).trim() !== '')
+    await until(
+      'the command runs',
+      async () => (await readFile(join(dir, 'pid'), 'utf8').catch(() => '')).trim() !== '',
+    )
     stop.abort()
     expect((await running).ended).toBe('aborted')
-    await until(() => isGone('pid'))
+    await until('the command is gone', () => isGone('pid'))
     expect(await call('echo never > never', { signal: stop.signal })).toMatchObject({ ended: 'aborted' })
     await expect(readFile(join(dir, 'never'))).rejects.toThrow()
   })

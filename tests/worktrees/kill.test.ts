@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Verdict } from '../../daemon/worktrees/reconcile.ts'
 import type { CompiledProgram } from '../ipc/run-program.ts'
+import { until } from '../support/until.ts'
 import { compileEngine, type EngineOrder, engineProcess, quiet } from './support/engine-process.ts'
 import { snapshot } from './support/snapshot.ts'
 import { spareReady } from './support/spare-ready.ts'
-import { until } from './support/until.ts'
 import { Workspace } from './support/workspace.ts'
 
 const JOB = 'cjob-to-be-killed'
@@ -68,7 +68,10 @@ async function restartAndReconcile(again: Again = { steps: [], died: 0 }) {
   await engine.start()
   const remove: Verdict = { action: 'remove', branch: 'delete', reason: 'ended' }
   // Spares, which this daemon has switched off, go in the background.
-  await until(async () => (await readdir(join(space.state, 'worktrees/spares')).catch(() => [])).length === 0)
+  await until(
+    'the spare records are gone',
+    async () => (await readdir(join(space.state, 'worktrees/spares')).catch(() => [])).length === 0,
+  )
   const result = await engine.reconcile(async (ids) => new Map(ids.map((id) => [id, remove])), [space.clone])
   return { engine, result }
 }

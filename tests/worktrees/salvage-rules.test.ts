@@ -4,8 +4,8 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
 import type { Worktrees } from '../../daemon/worktrees/worktrees.ts'
+import { until } from '../support/until.ts'
 import { snapshot } from './support/snapshot.ts'
-import { until } from './support/until.ts'
 import { Workspace } from './support/workspace.ts'
 
 const JOB = 'cjob0000000000000000abcd1234'
@@ -117,9 +117,9 @@ test('deferred until the last process has left, then removed with what it did me
   expect(await remove()).toMatchObject({ outcome: 'deferred' })
   expect(await engine.list()).toMatchObject([{ jobId: JOB, state: 'deferred' }])
   process.stdin.write('go\n')
-  await until(async () => existsSync(join(path, 'last.txt')))
+  await until('the program has written', async () => existsSync(join(path, 'last.txt')))
   process.stdin.end()
-  await until(async () => (await engine.list()).length === 0)
+  await until('no worktree is left', async () => (await engine.list()).length === 0)
   const [saved] = await engine.saved()
   expect(await space.git(space.clone, 'show', `${saved?.ref}:last.txt`)).toBe('last words')
   expect(await space.git(space.clone, 'branch', '--list', 'feat/*')).toBe('')
@@ -144,7 +144,7 @@ test('somebody who looked in just as it was to go delays it by moments, not by a
   expect(await remove()).toMatchObject({ outcome: 'deferred', isOccupied: true })
   await writeFile(armed, '')
   stands.kill('SIGKILL')
-  await until(async () => (await engine.find(JOB)) === null)
+  await until('the worktree is gone', async () => (await engine.find(JOB)) === null)
   expect(existsSync(armed)).toBe(false)
   expect(existsSync(path)).toBe(false)
 })

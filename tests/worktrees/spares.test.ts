@@ -3,8 +3,8 @@ import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Worktrees } from '../../daemon/worktrees/worktrees.ts'
+import { until } from '../support/until.ts'
 import { spareReady as ready } from './support/spare-ready.ts'
-import { until } from './support/until.ts'
 import { Workspace } from './support/workspace.ts'
 
 let space: Workspace
@@ -69,7 +69,7 @@ test('settings that change what a checkout looks like make a spare unfit', async
   await space.pushFromElsewhere('main', '.gitattributes', '* text=auto\n')
   const made = await create('job-second')
   expect(await readFile(join(made.path, 'README.md'), 'utf8')).toBe('hello\r\n')
-  await until(async () => !existsSync(spare))
+  await until('the spare is gone', async () => !existsSync(spare))
 })
 
 test('a spare outlives a restart, and work that somebody put into it is saved when it goes', async () => {
@@ -85,8 +85,11 @@ test('a spare outlives a restart, and work that somebody put into it is saved wh
   await engine.stop()
   engine = space.engine({ spares: false })
   await engine.start()
-  await until(async () => (await spareDirectories()).length === 0)
-  await until(async () => !(await space.git(space.clone, 'worktree', 'list')).includes('.spare'))
+  await until('no spare is left', async () => (await spareDirectories()).length === 0)
+  await until(
+    'its registration is gone',
+    async () => !(await space.git(space.clone, 'worktree', 'list')).includes('.spare'),
+  )
   const [saved] = await engine.saved()
   expect(await space.git(space.clone, 'show', `${saved?.ref}:odd.txt`)).toBe('somebody worked here')
 })
@@ -141,9 +144,12 @@ test('below the floor spares are given up, what somebody put into them is saved'
   engine = space.engine({ spares: true, minFreeDiskBytes: 2 ** 60 })
   await engine.start()
   await engine.freeDiskBytes()
-  await until(async () => !existsSync(spare))
-  await until(async () => !(await space.git(space.clone, 'worktree', 'list')).includes('.spare'))
-  const saved = await until(async () => (await engine.saved())[0])
+  await until('the spare is gone', async () => !existsSync(spare))
+  await until(
+    'its registration is gone',
+    async () => !(await space.git(space.clone, 'worktree', 'list')).includes('.spare'),
+  )
+  const saved = await until('its work is saved', async () => (await engine.saved())[0])
   expect(await space.git(space.clone, 'show', `${saved.ref}:odd.txt`)).toBe('somebody worked here')
   await expect(create('job-second')).rejects.toMatchObject({ code: 'DISK_LOW' })
 })

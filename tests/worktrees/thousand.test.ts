@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Worktrees } from '../../daemon/worktrees/worktrees.ts'
+import { until } from '../support/until.ts'
 import { spareReady } from './support/spare-ready.ts'
-import { until } from './support/until.ts'
 import { Workspace } from './support/workspace.ts'
 
 const exec = promisify(execFile)
@@ -72,7 +72,11 @@ test(`${JOBS} jobs in a row leave the disk within its cap`, { timeout: 3_600_000
   for (let index = 0; index < JOBS; index += 1) saves += (await live(index)) ? 1 : 0
 
   // What is being deleted is gone, and the spare for the next job is complete.
-  await until(async () => (await readdir(space.parent)).every((name) => name === '.spare'), 300_000)
+  await until(
+    'only the spare is left',
+    async () => (await readdir(space.parent)).every((name) => name === '.spare'),
+    300_000,
+  )
   await spareReady(space)
   expect(await readdir(join(space.parent, '.spare'))).toHaveLength(1)
   await engine.stop()
@@ -97,7 +101,7 @@ test(`${JOBS} jobs in a row leave the disk within its cap`, { timeout: 3_600_000
   engine = space.engine({ spares: false })
   await engine.start()
   for (const jobId of new Set((await engine.saved()).map((save) => save.jobId))) await engine.drop(jobId)
-  await until(async () => (await readdir(space.parent)).length === 0, 60_000)
+  await until('nothing is left', async () => (await readdir(space.parent)).length === 0, 60_000)
   await engine.stop()
   const branches = lines(
     await space.git(space.clone, 'for-each-ref', '--format=%(refname)', 'refs/heads/feat'),

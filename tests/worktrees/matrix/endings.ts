@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { until } from '../support/until.ts'
+import { until } from '../../support/until.ts'
 import type { HeldJob, Machine } from './machine.ts'
 
 /** A way for jobs to end; afterwards every worktree is gone. */
@@ -37,7 +37,10 @@ export const ENDINGS = {
     end: async (machine, jobs) => {
       // Their sessions are gone, and there is no grace.
       await machine.dispatch.start()
-      await until(async () => machine.book.inState('released').length === jobs.length)
+      await until(
+        'all jobs are released',
+        async () => machine.book.inState('released').length === jobs.length,
+      )
       for (const claim of machine.book.all()) {
         await machine.book.add({ ...claim, since: new Date(Date.now() - DAY_AND_MORE_MS).toISOString() })
       }
@@ -52,7 +55,7 @@ export const ENDINGS = {
         await machine.book.change(claim, { state: 'lost', lost: 'cancelled', delivered: false })
       }
       await machine.dispatch.start()
-      await until(async () => machine.book.all().length === 0, 120_000)
+      await until('the book is empty', async () => machine.book.all().length === 0, 120_000)
     },
   },
   reconcile: {

@@ -1,11 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { until } from './until.ts'
+import { until } from '../../support/until.ts'
 import type { Workspace } from './workspace.ts'
 
 /** The path of the one spare, once it is ready. */
 export function spareReady(space: Workspace): Promise<string> {
-  return until(async () => {
+  return until('the spare is ready', async () => {
     const directory = join(space.state, 'worktrees/spares')
     for (const name of await readdir(directory).catch(() => [])) {
       const record = JSON.parse(await readFile(join(directory, name), 'utf8').catch(() => '{}'))
