@@ -6,6 +6,8 @@ import type { StatusReport } from '../wire/status-report.ts'
 import type { Worktrees } from '../worktrees/worktrees.ts'
 
 const EVERY_MS = 60_000
+/** From a change to the look, so that nobody who waits for what changed waits for the look, ms. */
+const SOON_MS = 500
 /** Between two looks, however much changes. */
 const PAUSE_MS = 2_000
 
@@ -54,7 +56,8 @@ export class WorktreeGlance implements Service {
       this.#again = true
       return
     }
-    this.#running = this.#look()
+    this.#running = delay(SOON_MS, this.#abort.signal)
+      .then(() => this.#look())
       // Sizes cost the disk something: a burst of changes is looked at once, after it.
       .then(() => delay(PAUSE_MS, this.#abort.signal))
       .finally(() => {
