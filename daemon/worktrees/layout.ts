@@ -48,8 +48,11 @@ export class Layout {
   /** Makes the directory if it is missing and answers its real path; throws WORKTREE_FAILED. */
   async open(): Promise<string> {
     try {
-      await mkdir(this.parent, { recursive: true, mode: 0o700 })
-      this.#real = await realpath(this.parent)
+      // With the dot: a file of that name is no directory.
+      this.#real = await realpath(`${this.parent}/.`).catch(async () => {
+        await mkdir(this.parent, { recursive: true, mode: 0o700 })
+        return realpath(this.parent)
+      })
       return this.#real
     } catch (error) {
       throw new WorktreeError(

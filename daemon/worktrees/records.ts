@@ -8,10 +8,12 @@ import { SPARE_RECORD, type SpareRecord } from './spare-record.ts'
 const CLONE = z.object({
   commonDir: z.string(),
   repoRoot: z.string(),
-  /** ISO, UTC: the last time a job was created here. */
+  /** ISO, UTC: the last time a job was created here, or up to an hour before. */
   lastJobAt: z.string(),
 })
 export type CloneRecord = z.infer<typeof CLONE>
+
+const OLD_MS = 3600_000
 
 /** The engine's memory on disk (`<stateDir>/worktrees/`), held in memory while it runs. */
 export class Records {
@@ -60,6 +62,9 @@ export class Records {
 
   async rememberClone(clone: CloneRecord): Promise<void> {
     const clones = await this.#loadClones()
+    const before = [...clones.values()].find(({ commonDir }) => commonDir === clone.commonDir)
+    const age = Date.parse(clone.lastJobAt) - Date.parse(before?.lastJobAt ?? '')
+    if (before?.repoRoot === clone.repoRoot && age >= 0 && age < OLD_MS) return
     // A file name.
     const key = createHash('sha256').update(clone.commonDir).digest('hex').slice(0, 32)
     await this.#cloneStore.put(key, clone)

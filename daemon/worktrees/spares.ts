@@ -1,4 +1,4 @@
-import { readFile, rename, rmdir } from 'node:fs/promises'
+import { rename, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf } from '../errors.ts'
 import { delay } from '../lifecycle/delay.ts'
@@ -6,6 +6,7 @@ import { freeBytes } from './disk.ts'
 import type { Engine } from './engine.ts'
 import { moveTo } from './git/check-out.ts'
 import { checkoutSettings } from './git/checkout-settings.ts'
+import { readPlainFile } from './git/read-plain-file.ts'
 import { findAdminDir, replaceFile, unregister } from './git/registration.ts'
 import type { Repository } from './git/repository.ts'
 import { lstatOrNull } from './lstat-or-null.ts'
@@ -26,6 +27,13 @@ export interface Wanted {
   readonly path: string
   readonly branch: string
   readonly lockReason: string
+}
+
+/** A spare that nobody else gets. */
+export interface Reserved {
+  readonly spare: SpareRecord
+  /** The clone's side of it. */
+  readonly admin: string
 }
 
 /**
@@ -49,14 +57,14 @@ export class Spares {
   }
 
   /**
-   * The clone's spare, brought to `sha`; null when there is none that fits. Whoever gets it must `handOver` it or
-   * `giveBack`.
+   * The clone's spare, brought to a commit; null when there is none that fits. Whoever gets it must `handOver` it or
+   * `giveBack`. Throws only what `commit` throws.
    */
   async reserve(
     repository: Repository,
-    sha: string,
+    commit: Promise<string>,
     options: { readonly signal: AbortSignal; readonly sshAuthSock?: string | null | undefined },
-  ): Promise<SpareRecord | null> {
+  ): Promise<Reserved | null> {
     if (!this.#enabled) return null
     const spares = await this.#engine.records.spares()
     const spare = spares.find(
@@ -65,16 +73,22 @@ export class Spares {
     )
     if (spare === undefined) return null
     this.#busy.add(spare.name)
+    // While the commit is not known yet.
+    const fitting = this.#fitting(spare, repository)
+    const sha = await commit.catch((error: unknown) => {
+      this.#busy.delete(spare.name)
+      throw error
+    })
     try {
-      const [settings, isIntact] = await Promise.all([checkoutSettings(repository), this.#isIntact(spare)])
-      if (settings !== spare.settings || !isIntact) throw new Error('it does not fit any more')
-      if (spare.sha === sha) return spare
+      const admin = await fitting
+      if (admin === null) throw new Error('it does not fit any more')
+      if (spare.sha === sha) return { spare, admin }
       const move = { from: spare.sha, to: sha, how: '--keep' } as const
       const warnings = await moveTo(this.#engine.git, repository, spare.path, move, options)
       if (warnings.length > 0) throw new Error(warnings.join('; '))
       const moved: SpareRecord = { ...spare, sha }
       await this.#engine.records.putSpare(moved)
-      return moved
+      return { spare: moved, admin }
     } catch (error) {
       this.#engine.logger.info({ spare: spare.path, why: messageOf(error) }, 'a spare worktree is not used')
       void this.discard(spare)
@@ -83,9 +97,7 @@ export class Spares {
   }
 
   /** Makes a reserved spare the job's worktree. The caller holds the clone's lock, and the branch exists. */
-  async handOver(spare: SpareRecord, wanted: Wanted): Promise<void> {
-    const admin = await findAdminDir(spare.commonDir, spare.path)
-    if (admin === null) throw new Error(`the clone does not know the spare worktree ${spare.path}`)
+  async handOver({ spare, admin }: Reserved, wanted: Wanted): Promise<void> {
     await rename(spare.path, wanted.path)
     await Promise.all([
       replaceFile(join(admin, 'gitdir'), `${join(wanted.path, '.git')}\n`),
@@ -97,8 +109,8 @@ export class Spares {
   }
 
   /** A reserved spare that was not handed over: as good as before, or discarded. */
-  async giveBack(spare: SpareRecord): Promise<void> {
-    if (await this.#isIntact(spare)) this.#busy.delete(spare.name)
+  async giveBack({ spare }: Reserved): Promise<void> {
+    if ((await this.#intact(spare)) !== null) this.#busy.delete(spare.name)
     else await this.discard(spare)
   }
 
@@ -220,17 +232,30 @@ export class Spares {
     for (const spare of await this.#engine.records.spares()) {
       if (this.#engine.stopping.aborted) return
       const isOld = now - Date.parse(spare.wantedAt) > FORGET_AFTER_MS
-      const stays = this.#enabled && !isOld && spare.phase === 'ready' && (await this.#isIntact(spare))
+      const stays = this.#enabled && !isOld && spare.phase === 'ready' && (await this.#intact(spare)) !== null
       if (!stays && !this.#busy.has(spare.name)) await this.discard(spare)
     }
     await rmdir(await this.#engine.layout.spares()).catch(() => undefined)
   }
 
-  async #isIntact(spare: SpareRecord): Promise<boolean> {
-    const admin = await findAdminDir(spare.commonDir, spare.path)
-    if (admin === null || (await lstatOrNull(join(spare.path, '.git'))) === null) return false
-    const head = await readFile(join(admin, 'HEAD'), 'utf8').catch(() => '')
-    return head.trim() === spare.sha
+  /** Its administrative directory, if a checkout made now would be what it is. */
+  async #fitting(spare: SpareRecord, repository: Repository): Promise<string | null> {
+    const [settings, admin] = await Promise.all([
+      checkoutSettings(repository).catch(() => null),
+      this.#intact(spare).catch(() => null),
+    ])
+    return settings === spare.settings ? admin : null
+  }
+
+  /** Its administrative directory, if it stands as it was made. */
+  async #intact(spare: SpareRecord): Promise<string | null> {
+    const [admin, own] = await Promise.all([
+      findAdminDir(spare.commonDir, spare.path),
+      lstatOrNull(join(spare.path, '.git')),
+    ])
+    if (admin === null || own === null) return null
+    const head = await readPlainFile(join(admin, 'HEAD'))
+    return head?.trim() === spare.sha ? admin : null
   }
 
   #nextWish(): Promise<void> {

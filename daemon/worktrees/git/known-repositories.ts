@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto'
 import { realpath, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { Git } from './git.ts'
-import { readPlainFile } from './read-plain-file.ts'
 import { openRepository, type Repository } from './repository.ts'
 import type { ConfigEntry } from './safe-config.ts'
+import { SeenFiles } from './seen-files.ts'
 
 /** Clones remembered; the one asked about first goes first. */
 const MAX_KNOWN = 64
@@ -16,13 +15,10 @@ const MAX_AGE_MS = 10 * 60_000
 /** A whole section of a branch with nothing unusual in it: what is left must mean the same without it. */
 const BRANCH_SECTION = /(?<![^\n])\[branch "[\w./@+-]+"\]\n(?:\t[a-zA-Z]+ = [\w./@+-]+\n)*(?=\[|$)/g
 
-/** Of what cannot be read. */
-const ODD = 'odd'
-
 interface Known {
   readonly repository: Repository
   /** Configuration files, those that are not there too, by what they say of all but branches. */
-  readonly files: ReadonlyMap<string, string>
+  readonly files: SeenFiles
   /** Which one the git directory is. */
   readonly directory: string
   readonly at: number
@@ -49,13 +45,13 @@ export class KnownRepositories {
     const known = this.#known.get(root)
     if (known !== undefined && (await isUnchanged(known))) return known.repository
     this.#known.delete(root)
-    const before = await digestsOf(this.#usualFiles(root))
+    const before = await SeenFiles.look(this.#usualFiles(root), withoutBranches)
     const repository = await openRepository(this.#git, root, signal)
     await this.#remember(repository, before)
     return repository
   }
 
-  async #remember(repository: Repository, files: ReadonlyMap<string, string>): Promise<void> {
+  async #remember(repository: Repository, files: SeenFiles): Promise<void> {
     const { root, commonDir, config } = repository
     // What is included may appear, or depend on the branch, while the files that include it stay the same.
     if (config.some(({ key }) => /^include(if\..*)?\.path$/s.test(key))) return
@@ -66,7 +62,7 @@ export class KnownRepositories {
     const known = ({ file }: ConfigEntry) => file !== undefined && files.has(resolve(root, file))
     if (!config.every((entry) => entry.scope === 'command' || known(entry))) return
     // They said the same before git read them and after.
-    if (!(await sayTheSame(files))) return
+    if (!(await files.sayTheSame())) return
     const [oldest] = this.#known.keys()
     if (oldest !== undefined && this.#known.size >= MAX_KNOWN) this.#known.delete(oldest)
     // Should it be a repository no more, git must not go on looking in the directories above.
@@ -93,30 +89,16 @@ export class KnownRepositories {
 
 async function isUnchanged({ repository, files, directory, at }: Known): Promise<boolean> {
   if (performance.now() - at > MAX_AGE_MS) return false
-  const places = [join(repository.root, '.git'), repository.commonDir]
-  const [same, ...found] = await Promise.all([sayTheSame(files), ...places.map(identityOf)])
+  // The same place, unless a link leads there.
+  const places = new Set([join(repository.root, '.git'), repository.commonDir])
+  const [same, ...found] = await Promise.all([files.sayTheSame(), ...[...places].map(identityOf)])
   return same && found.every((one) => one === directory)
-}
-
-async function digestsOf(files: readonly string[]): Promise<Map<string, string>> {
-  return new Map(await Promise.all(files.map(async (file) => [file, await digestOf(file)] as const)))
-}
-
-/** False also when one of them is nothing that can be compared. */
-async function sayTheSame(files: ReadonlyMap<string, string>): Promise<boolean> {
-  const now = await digestsOf([...files.keys()])
-  return [...files].every(([file, digest]) => digest !== ODD && now.get(file) === digest)
 }
 
 /** Which directory this is; null when it is none. */
 async function identityOf(path: string): Promise<string | null> {
   const found = await stat(path).catch(() => null)
   return found?.isDirectory() ? `${found.dev}:${found.ino}` : null
-}
-
-async function digestOf(file: string): Promise<string> {
-  const text = await readPlainFile(file)
-  return text === null ? ODD : createHash('sha256').update(withoutBranches(text)).digest('hex')
 }
 
 /** Leaves out only what git itself writes for a branch; a text with continued lines is taken as it is. */

@@ -1,17 +1,8 @@
-import {
-  copyFile,
-  mkdir,
-  mkdtemp,
-  readdir,
-  readFile,
-  realpath,
-  rename,
-  rm,
-  writeFile,
-} from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readdir, realpath, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { codeOf } from '../../errors.ts'
 import type { Git } from './git.ts'
+import { readPlainFile } from './read-plain-file.ts'
 import { onClone, type Repository, settingOf } from './repository.ts'
 
 /**
@@ -85,25 +76,28 @@ export async function sweep(repository: Repository): Promise<void> {
  */
 export async function findAdminDir(commonDir: string, path: string): Promise<string | null> {
   const directory = join(commonDir, 'worktrees')
-  const names = await readdir(directory).catch((): string[] => [])
   // Usually it is named like its directory.
-  const likely = names.filter((name) => name.startsWith(basename(path)))
+  const usual = basename(path)
+  if (await isAdminDirOf(join(directory, usual), path)) return join(directory, usual)
+  const names = await readdir(directory).catch((): string[] => [])
+  const likely = names.filter((name) => name.startsWith(usual))
   for (const name of new Set([...likely, ...names])) {
-    const text = await readFile(join(directory, name, 'gitdir'), 'utf8').catch(() => null)
-    if (text === null) continue
-    const gitFile = text.trimEnd()
-    if (gitFile === join(path, '.git')) return join(directory, name)
-    if (basename(dirname(gitFile)) !== basename(path)) continue
-    const real = await realpath(dirname(gitFile)).catch(() => null)
-    if (real === path) return join(directory, name)
+    if (await isAdminDirOf(join(directory, name), path)) return join(directory, name)
   }
   return null
 }
 
+async function isAdminDirOf(admin: string, path: string): Promise<boolean> {
+  const gitFile = ((await readPlainFile(join(admin, 'gitdir'), 'utf8')) ?? '').trimEnd()
+  if (gitFile === join(path, '.git')) return true
+  if (basename(dirname(gitFile)) !== basename(path)) return false
+  return (await realpath(dirname(gitFile)).catch(() => null)) === path
+}
+
 /** The administrative directory that a worktree's `.git` file names; throws when it names none. */
 export async function namedAdminDir(path: string): Promise<string> {
-  const text = await readFile(join(path, '.git'), 'utf8')
-  const match = /^gitdir: (.+?)\n*$/s.exec(text)
+  const text = await readPlainFile(join(path, '.git'), 'utf8')
+  const match = /^gitdir: (.+?)\n*$/s.exec(text ?? '')
   if (match?.[1] === undefined) throw new Error(`${join(path, '.git')} names no git directory`)
   return resolve(path, match[1])
 }

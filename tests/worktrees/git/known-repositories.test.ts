@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { delay } from '../../../daemon/lifecycle/delay.ts'
 import { childEnvironment } from '../../../daemon/worktrees/git/environment.ts'
 import { Git } from '../../../daemon/worktrees/git/git.ts'
 import { KnownRepositories } from '../../../daemon/worktrees/git/known-repositories.ts'
@@ -87,6 +88,18 @@ describe('asks again when', () => {
     await change()
     expect(await questions()).toBe(2)
     expect(essence(await known.open(clone))).toEqual(essence(await openRepository(git, clone)))
+  })
+
+  it('somebody wrote as many bytes and set the time back, long after it was looked at', async () => {
+    await person(clone, 'config', 'filter.x.smudge', 'good')
+    await questions()
+    const { atime, mtime } = await stat(join(clone, '.git/config'))
+    // From now on the file's times are old enough to be relied on.
+    await delay(1_100)
+    expect(await questions()).toBe(0)
+    await config((await ownConfig()).replace('good', 'evil'))
+    await utimes(join(clone, '.git/config'), atime, mtime)
+    expect(await questions()).toBe(2)
   })
 
   it('it is no repository any more', async () => {
