@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { isAbsolute, normalize } from 'node:path'
 import { codeOf } from '../errors.ts'
-import { fileStamp } from '../file-stamp.ts'
 import { type AgentConfig, EMPTY_AGENT_CONFIG, type Preparation, parseAgentConfig } from './agent-config.ts'
 
 export type RootSource = 'session' | 'daemon' | 'file'
@@ -18,13 +17,12 @@ export type RootsOf = (sessionRoots?: Roots) => Map<string, RepoRoot>
 
 /**
  * Where each product's clone is on this machine. Precedence: the session's environment, the daemon's,
- * then the user's file, which is looked at again at every call so that nothing must be restarted.
+ * then the user's file, which is read again at every call so that nothing must be restarted.
  */
 export class RepoRoots {
   readonly #daemonRoots: ReadonlyMap<string, string>
   readonly #file: string
   readonly #onWarnings: (warnings: readonly string[]) => void
-  #last: { readonly stamp: string | null; readonly config: AgentConfig } | undefined
   #lastWarnings = ''
 
   /** `onWarnings` hears of faults in the file once per change, not at every read; empty: mended. */
@@ -73,10 +71,7 @@ export class RepoRoots {
 
   /** The file as it is now: missing counts as empty, what is wrong in it is a warning. */
   async read(): Promise<AgentConfig> {
-    const stamp = await fileStamp(this.#file)
-    const known = stamp !== null && stamp === this.#last?.stamp ? this.#last.config : undefined
-    const config = known ?? (await readAgentConfig(this.#file))
-    this.#last = { stamp, config }
+    const config = await readAgentConfig(this.#file)
     const seen = config.warnings.join('\n')
     if (seen !== this.#lastWarnings) {
       this.#lastWarnings = seen

@@ -1,5 +1,6 @@
 import { messageOf } from '../errors.ts'
 import type { Engine } from './engine.ts'
+import { sweep } from './git/registration.ts'
 import { finishRemoval } from './remove.ts'
 import { knownClones } from './salvage/saved-work.ts'
 import { takeBackRestores, unfinishedRestores } from './salvage/take-back-restores.ts'
@@ -18,6 +19,12 @@ export async function tidy(engine: Engine): Promise<void> {
     })
   }
   for (const repository of await knownClones(engine)) {
+    // A removal that was cut off here has nothing left to find.
+    await engine.lock
+      .run(repository.commonDir, engine.stopping, () => sweep(repository))
+      .catch((error: unknown) => {
+        engine.logger.info({ clone: repository.root, err: messageOf(error) }, 'a clone could not be tidied')
+      })
     for (const jobId of await unfinishedRestores(engine, repository).catch((): string[] => [])) {
       await inTurn(engine, jobId, () => takeBackRestores(engine, repository, jobId))
     }

@@ -80,6 +80,9 @@ async function expectNothingLeft(): Promise<void> {
   const worktrees = await space.git(space.clone, 'worktree', 'list', '--porcelain')
   expect(worktrees.match(/^worktree .*$/gm)).toEqual([`worktree ${space.clone}`, `worktree ${mine}`])
   expect(await readdir(join(space.clone, '.git/worktrees'))).toHaveLength(1)
+  expect(
+    (await readdir(join(space.clone, '.git'))).filter((name) => /^scrum4me-(new|gone)-/.test(name)),
+  ).toEqual([])
   expect((await readdir(space.parent)).filter((name) => !name.startsWith('.'))).toEqual([])
   expect(await space.git(space.clone, 'branch', '--format=%(refname:short)')).toBe('main\nmine')
   expect(await space.git(space.clone, 'fsck', '--no-dangling', '--no-progress')).toBe('')
