@@ -32,15 +32,16 @@ export async function make(engine: Engine, spares: Spares, making: Making): Prom
   const { repository, path, request, signal, finding } = making
   // Shared with other jobs: an impatient caller leaves it instead of ending it.
   const base = unlessAborted(finding.base, signal)
-  const commit = finding.expected.then(async (expected) => expected ?? (await base).sha)
-  for (const later of [base, commit]) later.catch(() => undefined)
+  base.catch(() => undefined)
+  const expected = await finding.expected
   // Now, while origin is asked.
   engine.lock.warm(repository.commonDir, signal)
+  const start = expected ?? (await base).sha
   const options = { signal, sshAuthSock: request.sshAuthSock }
-  const spare = await spares.reserve(repository, commit, options)
-  const planned = await begin(engine, spares, making, await commit, spare)
+  const spare = await spares.reserve(repository, start, options)
+  const planned = await begin(engine, spares, making, start, spare)
   const filled = spare === null ? await checkOut(engine.git, repository, path, options) : []
-  const begun = { ...planned, warnings: [...planned.warnings, ...new Set(filled)] }
+  const begun = { ...planned, warnings: [...planned.warnings, ...filled] }
   const found = await base
   const record = await settle(engine, making, begun, found)
   spares.want(repository, found.sha)

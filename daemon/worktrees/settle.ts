@@ -24,7 +24,7 @@ export async function settle(
     phase: 'ready',
     baseSha: sha,
     baseFetched: fetched,
-    warnings: [...warnings, ...begun.warnings, ...moved, ...prepared.warnings],
+    warnings: [...new Set([...warnings, ...begun.warnings, ...moved]), ...prepared.warnings],
     prepared: prepared.files,
   }
   making.onMade(record)

@@ -57,12 +57,12 @@ export class Spares {
   }
 
   /**
-   * The clone's spare, brought to a commit; null when there is none that fits. Whoever gets it must `handOver` it or
-   * `giveBack`. Throws only what `commit` throws.
+   * The clone's spare, brought to `sha`; null when there is none that fits. Whoever gets it must `handOver` it or
+   * `giveBack`.
    */
   async reserve(
     repository: Repository,
-    commit: Promise<string>,
+    sha: string,
     options: { readonly signal: AbortSignal; readonly sshAuthSock?: string | null | undefined },
   ): Promise<Reserved | null> {
     if (!this.#enabled) return null
@@ -73,14 +73,9 @@ export class Spares {
     )
     if (spare === undefined) return null
     this.#busy.add(spare.name)
-    // While the commit is not known yet.
-    const fitting = this.#fitting(spare, repository)
-    const sha = await commit.catch((error: unknown) => {
-      this.#busy.delete(spare.name)
-      throw error
-    })
     try {
-      const admin = await fitting
+      // Not before the commit was known: somebody may have worked in it while origin was asked.
+      const admin = await this.#fitting(spare, repository)
       if (admin === null) throw new Error('it does not fit any more')
       if (spare.sha === sha) return { spare, admin }
       const move = { from: spare.sha, to: sha, how: '--keep' } as const
@@ -240,10 +235,7 @@ export class Spares {
 
   /** Its administrative directory, if a checkout made now would be what it is. */
   async #fitting(spare: SpareRecord, repository: Repository): Promise<string | null> {
-    const [settings, admin] = await Promise.all([
-      checkoutSettings(repository).catch(() => null),
-      this.#intact(spare).catch(() => null),
-    ])
+    const [settings, admin] = await Promise.all([checkoutSettings(repository), this.#intact(spare)])
     return settings === spare.settings ? admin : null
   }
 

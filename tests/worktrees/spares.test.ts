@@ -94,6 +94,37 @@ test('a spare outlives a restart, and work that somebody put into it is saved wh
   expect(await space.git(space.clone, 'show', `${saved?.ref}:odd.txt`)).toBe('somebody worked here')
 })
 
+test('somebody commits in the spare while origin is asked for its default branch: the work is theirs, not the job’s', async () => {
+  await create('job-first')
+  const spare = await spareReady()
+  await space.git(space.clone, 'remote', 'set-head', 'origin', '--delete')
+  await engine.stop()
+  const bin = join(space.dir, 'bin')
+  const asking = join(space.dir, 'asking')
+  const answered = join(space.dir, 'answered')
+  await mkdir(bin)
+  const script = [
+    '#!/bin/sh',
+    `case " $* " in *" ls-remote "*) touch ${asking}; until test -e ${answered}; do sleep 0.05; done;; esac`,
+    `PATH=${process.env.PATH} exec git "$@"`,
+  ]
+  await writeFile(join(bin, 'git'), script.join('\n'), { mode: 0o755 })
+  engine = space.engine({ spares: true, env: { PATH: `${bin}:${process.env.PATH}`, HOME: space.env.HOME } })
+  await engine.start()
+  const creating = create('job-second')
+  await until('origin is asked', () => existsSync(asking))
+  await writeFile(join(spare, 'theirs.txt'), 'theirs')
+  await space.git(spare, 'add', '.')
+  await space.git(spare, 'commit', '--quiet', '-m', 'theirs')
+  await writeFile(answered, '')
+  const made = await creating
+  expect(await space.git(made.path, 'status', '--porcelain')).toBe('')
+  expect(existsSync(join(made.path, 'theirs.txt'))).toBe(false)
+  const saved = await until('it is saved', async () => (await engine.saved())[0])
+  expect(saved.jobId).toMatch(/^spare-/)
+  expect(await space.git(space.clone, 'show', `${saved.ref}:theirs.txt`)).toBe('theirs')
+})
+
 test('no room, no spare; and switched off, none', async () => {
   await engine.stop()
   for (const options of [{ spares: false }, { spares: true, minFreeDiskBytes: 2 ** 30 }]) {
