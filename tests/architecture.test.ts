@@ -17,7 +17,6 @@ const LAYERS: readonly (readonly string[])[] = [
   ['daemon/config', 'daemon/lifecycle', 'daemon/wire', 'daemon/lock', 'daemon/state'],
   [
     'daemon/errors.ts',
-    'daemon/file-stamp.ts',
     'daemon/installed-file.ts',
     'daemon/paths.ts',
     'daemon/logger.ts',

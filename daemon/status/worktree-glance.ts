@@ -69,6 +69,7 @@ export class WorktreeGlance implements Service {
   }
 
   async #look(): Promise<void> {
+    if (this.#stopped) return
     try {
       const [list, saved, free] = await Promise.all([
         this.#worktrees.list(),

@@ -76,11 +76,11 @@ async function reuseOrMake(
   if (known?.phase === 'creating') await undo(engine, known)
   else if (known !== null) await clearAway(engine, known)
 
-  const free = freePath(engine, jobId).then((path) => checkDisk(engine).then(() => path))
-  free.catch(() => undefined)
-  const repository = await openClone(engine, request.repoRoot, signal)
+  const [repository, path] = await Promise.all([
+    openClone(engine, request.repoRoot, signal),
+    freePath(engine, jobId).then((free) => checkDisk(engine).then(() => free)),
+  ])
   const finding = engine.bases.find(repository, since, request.sshAuthSock, engine.stopping)
-  const path = await free
   const onMade = (record: JobRecord) => request.onMade?.(answer(engine, record, false))
   const record = await make(engine, spares, { jobId, repository, path, finding, request, signal, onMade })
   return answer(engine, record, false)

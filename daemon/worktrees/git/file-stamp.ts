@@ -1,8 +1,11 @@
 import { stat } from 'node:fs/promises'
-import { codeOf } from './errors.ts'
+import { codeOf } from '../../errors.ts'
 
-/** A file that was changed later than that before it was looked at may be changed again within one tick of its times. ms */
-const TICK_MS = 1_000
+/** A file that was changed so shortly before may be changed again within one tick of its times: two seconds on vfat. ms */
+const TICK_MS = 3_000
+
+/** The stamp of a file that is not there. */
+export const ABSENT = 'absent'
 
 /**
  * Equal to an earlier stamp of the same path: what the file said just after that, it still says. Null: that cannot be
@@ -14,6 +17,6 @@ export async function fileStamp(path: string): Promise<string | null> {
     if (BigInt(Date.now()) - ctimeMs < TICK_MS) return null
     return [dev, ino, size, mtimeNs, ctimeNs].join(' ')
   } catch (error) {
-    return codeOf(error) === 'ENOENT' ? 'absent' : null
+    return codeOf(error) === 'ENOENT' ? ABSENT : null
   }
 }

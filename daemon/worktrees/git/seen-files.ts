@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { fileStamp } from '../../file-stamp.ts'
+import { ABSENT, fileStamp } from './file-stamp.ts'
 import { readPlainFile } from './read-plain-file.ts'
 
 /** Of what cannot be read. */
@@ -52,5 +52,6 @@ async function look(file: string, essence: (text: string) => string): Promise<Se
   const stamp = await fileStamp(file)
   const text = await readPlainFile(file)
   const digest = text === null ? ODD : createHash('sha256').update(essence(text)).digest('hex')
-  return { digest, stamp }
+  // It came and went: what it said counts for nothing that is still there.
+  return { digest, stamp: stamp === ABSENT && text !== '' ? null : stamp }
 }

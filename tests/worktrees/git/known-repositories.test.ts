@@ -95,7 +95,7 @@ describe('asks again when', () => {
     await questions()
     const { atime, mtime } = await stat(join(clone, '.git/config'))
     // From now on the file's times are old enough to be relied on.
-    await delay(1_100)
+    await delay(3_100)
     expect(await questions()).toBe(0)
     await config((await ownConfig()).replace('good', 'evil'))
     await utimes(join(clone, '.git/config'), atime, mtime)
