@@ -76,6 +76,9 @@ async function reuseOrMake(
   if (known?.phase === 'creating') await undo(engine, known)
   else if (known !== null) await clearAway(engine, known)
 
+  // It is waited for the longest. Should the clone have moved, only its lock file is touched in vain.
+  const commonDir = engine.repositories.lastCommonDir(request.repoRoot)
+  if (commonDir !== undefined) engine.lock.warm(commonDir, signal)
   const [repository, path] = await Promise.all([
     openClone(engine, request.repoRoot, signal),
     freePath(engine, jobId).then((free) => checkDisk(engine).then(() => free)),

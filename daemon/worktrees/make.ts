@@ -34,8 +34,6 @@ export async function make(engine: Engine, spares: Spares, making: Making): Prom
   const base = unlessAborted(finding.base, signal)
   base.catch(() => undefined)
   const expected = await finding.expected
-  // Now, while origin is asked.
-  engine.lock.warm(repository.commonDir, signal)
   const start = expected ?? (await base).sha
   const options = { signal, sshAuthSock: request.sshAuthSock }
   const spare = await spares.reserve(repository, start, options)

@@ -98,8 +98,9 @@ export class Spares {
       replaceFile(join(admin, 'gitdir'), `${join(wanted.path, '.git')}\n`),
       replaceFile(join(admin, 'HEAD'), `ref: refs/heads/${wanted.branch}\n`),
       replaceFile(join(admin, 'locked'), `${wanted.lockReason}\n`),
+      // It is not there any more, whatever becomes of the files.
+      this.#engine.records.forgetSpare(spare.name),
     ])
-    await this.#engine.records.forgetSpare(spare.name)
     this.#busy.delete(spare.name)
   }
 

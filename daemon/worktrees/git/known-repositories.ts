@@ -40,6 +40,11 @@ export class KnownRepositories {
     this.#env = env
   }
 
+  /** Where the clone's common directory was when it was opened last; undefined: not known, or not remembered. */
+  lastCommonDir(root: string): string | undefined {
+    return this.#known.get(root)?.repository.commonDir
+  }
+
   /** Throws GitError when `root` is no repository that this user may use. */
   async open(root: string, signal?: AbortSignal): Promise<Repository> {
     const known = this.#known.get(root)
