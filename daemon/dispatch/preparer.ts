@@ -28,8 +28,7 @@ export class Preparer {
   readonly #backoff: JobBackoff
   readonly #running = new Set<Promise<void>>()
   readonly #abort = new AbortController()
-  /** Checkouts at a time, of all clones together. */
-  /** By clone: one that fetches for minutes keeps no other waiting. */
+  /** Checkouts at a time, counted for each clone: one that fetches for minutes keeps no other waiting. */
   readonly #creations = new LimitPerKey(8)
   #nudge: () => void = () => undefined
 
