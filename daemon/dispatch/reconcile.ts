@@ -4,11 +4,16 @@ import type { DispatchPorts } from './ports.ts'
 
 /** How long the worktree of a job that was released here waits for the job to come back, ms. */
 const KEEP_RELEASED_MS = 24 * 3600_000
-const TERMINAL = new Set(['DONE', 'FAILED', 'CANCELLED', 'SKIPPED'])
+const ENDED = ['DONE', 'FAILED', 'CANCELLED', 'SKIPPED'] as const
 
 export type WorktreeVerdict =
   | { readonly action: 'keep'; readonly reason: string }
-  | { readonly action: 'remove'; readonly branch: 'keep' | 'delete'; readonly reason: string }
+  | {
+      readonly action: 'remove'
+      readonly branch: 'keep' | 'delete'
+      readonly reason: string
+      readonly ended: (typeof ENDED)[number] | null
+    }
 
 /**
  * What becomes of each job's worktree, decided from what is remembered here and what the database says
@@ -42,16 +47,17 @@ function verdictOf(
     | { state: string; since: string; report: { status: string; branch: string | null } | null }
     | undefined,
 ): WorktreeVerdict {
-  if (TERMINAL.has(status)) {
+  const ended = ENDED.find((one) => one === status) ?? null
+  if (ended !== null) {
     // Where another machine did it, the branch that counts is there.
     const reported = claim === undefined || (claim.report?.branch ?? null) !== null
-    const keep = status === 'DONE' && claimedHere && reported
-    return { action: 'remove', branch: keep ? 'keep' : 'delete', reason: `the job is ${status}` }
+    const keep = ended === 'DONE' && claimedHere && reported
+    return { action: 'remove', branch: keep ? 'keep' : 'delete', reason: `the job is ${status}`, ended }
   }
   if (status === 'QUEUED') {
     const age = claim === undefined ? 0 : Date.now() - Date.parse(claim.since)
     return age > KEEP_RELEASED_MS
-      ? { action: 'remove', branch: 'keep', reason: 'released more than 24 h ago' }
+      ? { action: 'remove', branch: 'keep', reason: 'released more than 24 h ago', ended }
       : {
           action: 'keep',
           reason: 'the job waits in the queue; its worktree is handed over if it is claimed here again',
@@ -59,5 +65,5 @@ function verdictOf(
   }
   return claimedHere
     ? { action: 'keep', reason: 'claimed under this machine’s name' }
-    : { action: 'remove', branch: 'delete', reason: 'another worker has the job' }
+    : { action: 'remove', branch: 'delete', reason: 'another worker has the job', ended }
 }

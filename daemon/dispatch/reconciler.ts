@@ -4,6 +4,8 @@ import { demoReadsOnly } from './demo.ts'
 import type { DispatchPorts } from './ports.ts'
 import { judgeWorktrees } from './reconcile.ts'
 
+type Unmarked = Parameters<DispatchPorts['worktrees']['reconcile']>[2]
+
 const EVERY_MS = 3600_000
 
 export type Reconciled = Awaited<ReturnType<DispatchPorts['worktrees']['reconcile']>>
@@ -15,6 +17,8 @@ export class Reconciler implements Service {
   readonly #done: () => void
   #timer: NodeJS.Timeout | undefined
   #running: Promise<Reconciled> | null = null
+  /** Asked for, and waiting for the run before it. */
+  #asked: Promise<Reconciled> | null = null
   #stopped = false
 
   constructor(ports: DispatchPorts, done: () => void) {
@@ -29,26 +33,43 @@ export class Reconciler implements Service {
   async stop(): Promise<void> {
     this.#stopped = true
     clearInterval(this.#timer)
+    await this.#asked?.catch(() => undefined)
     await this.#running?.catch(() => undefined)
   }
 
   inBackground(): void {
     if (this.#stopped || this.#ports.authority.current()?.isDemo === true) return
-    this.run().catch((error: unknown) => {
+    this.#once('leave').catch((error: unknown) => {
       this.#ports.logger.warn({ err: messageOf(error) }, 'worktrees could not be reconciled now')
     })
   }
 
-  /** One run at a time; whoever asks during one gets that one's result. Needs the database. */
+  /**
+   * As somebody asks for it: unmarked directories of jobs that ended go, too. After a run that is under way; whoever
+   * asks meanwhile gets the same result. Needs the database.
+   */
   run(): Promise<Reconciled> {
-    this.#running ??= this.#run().finally(() => {
+    this.#asked ??= this.#afterThis().finally(() => {
+      this.#asked = null
+    })
+    return this.#asked
+  }
+
+  async #afterThis(): Promise<Reconciled> {
+    await this.#running?.catch(() => undefined)
+    return this.#once('remove ended')
+  }
+
+  /** One run at a time. */
+  #once(unmarked: Unmarked): Promise<Reconciled> {
+    this.#running ??= this.#run(unmarked).finally(() => {
       this.#running = null
       this.#done()
     })
     return this.#running
   }
 
-  async #run(): Promise<Reconciled> {
+  async #run(unmarked: Unmarked): Promise<Reconciled> {
     const { authority, worktrees, roots, logger } = this.#ports
     const caller = await authority.ready(10_000)
     if (caller.isDemo) throw demoReadsOnly()
@@ -56,6 +77,7 @@ export class Reconciler implements Service {
     const result = await worktrees.reconcile(
       (jobIds) => judgeWorktrees(this.#ports, caller.userId, jobIds),
       clones,
+      unmarked,
     )
     if (result.removed.length > 0)
       logger.info({ removed: result.removed.length }, 'removed worktrees of finished jobs')

@@ -11,11 +11,24 @@ import { tidy } from './tidy.ts'
 
 export type Verdict =
   | { readonly action: 'keep'; readonly reason: string }
-  | { readonly action: 'remove'; readonly branch: 'keep' | 'delete'; readonly reason: string }
+  | {
+      readonly action: 'remove'
+      readonly branch: 'keep' | 'delete'
+      readonly reason: string
+      /** How the job ended; null: it has not, it is only not done here. */
+      readonly ended: 'DONE' | 'FAILED' | 'CANCELLED' | 'SKIPPED' | null
+    }
+
+/**
+ * Directories that nothing marks as ours (another tool may have made them, and its agent may work in one): left alone
+ * (contract 5), or removed where their job has ended, because somebody asked for it (contract 6, cleanup_my_worktrees).
+ */
+export type Unmarked = 'leave' | 'remove ended'
 
 /** What became of one directory. */
 export interface Entry {
-  readonly job_id: string
+  /** Null: for no job that is known here. */
+  readonly job_id: string | null
   readonly path: string
   readonly reason: string
   readonly bytes: number | null
@@ -32,6 +45,10 @@ export interface Reconciliation {
 /** Knows the jobs; an id without a verdict is left alone. */
 export type Judge = (jobIds: string[]) => Promise<Map<string, Verdict>>
 
+type Removing = Extract<Verdict, { action: 'remove' }>
+
+const NOT_OURS = 'this daemon did not make it'
+
 type Fate = { readonly list: keyof Reconciliation; readonly entry: Entry }
 
 /**
@@ -42,6 +59,7 @@ export async function reconcile(
   engine: Engine,
   judge: Judge,
   clones: readonly string[],
+  unmarked: Unmarked,
 ): Promise<Reconciliation> {
   await tidy(engine)
   const inventory = await takeInventory(engine, clones)
@@ -50,7 +68,7 @@ export async function reconcile(
   const result: Reconciliation = { removed: [], kept: [], skipped: [] }
   for (const found of inventory) {
     if (engine.stopping.aborted) break
-    const fate = await decide(engine, found, verdicts, judge, clones).catch((error: unknown) =>
+    const fate = await decide(engine, found, verdicts, judge, clones, unmarked).catch((error: unknown) =>
       told(engine, found, 'skipped', messageOf(error)),
     )
     if (fate !== null) result[fate.list].push(fate.entry)
@@ -82,21 +100,26 @@ async function decide(
   verdicts: ReadonlyMap<string, Verdict>,
   judge: Judge,
   clones: readonly string[],
+  unmarked: Unmarked,
 ): Promise<Fate | null> {
   const marker = found.listed?.marker ?? null
-  if (!isJobId(found.name)) return told(engine, found, 'skipped', 'its name is no job id')
+  if (!isJobId(found.name)) return told(engine, found, 'skipped', 'its name is no job id', null)
   if (marker !== null && marker.instanceId !== engine.instanceId) {
     return told(engine, found, 'skipped', `it belongs to another installation (${marker.instanceId})`)
   }
   const first = verdicts.get(found.name)
-  if (first === undefined && isRestored(found)) return told(engine, found, 'skipped', RESTORED)
-  if (first === undefined) return told(engine, found, 'skipped', 'no job of this user has that id')
+  if (first === undefined && isRestored(found)) return told(engine, found, 'skipped', RESTORED, null)
+  if (first === undefined) return told(engine, found, 'skipped', 'no job of this user has that id', null)
   if (first.action === 'keep') return told(engine, found, 'kept', first.reason)
+  const isUnmarked = marker === null && found.record === null
+  if (isUnmarked && unmarked === 'leave') return told(engine, found, 'skipped', NOT_OURS)
   return engine.turns.run(found.name, engine.stopping, async () => {
     // It may have been claimed since: what counts is what it is now, in its turn.
     const verdict = (await judge([found.name])).get(found.name)
     if (verdict?.action !== 'remove')
       return told(engine, found, 'kept', verdict?.reason ?? 'its job changed just now')
+    if (isUnmarked && verdict.ended === null)
+      return told(engine, found, 'kept', `${NOT_OURS}; ${verdict.reason}`)
     const record = (await engine.records.job(found.name)) ?? (await foundLoose(engine, found, clones))
     if (record === null) return null
     if (record === 'empty') {
@@ -105,7 +128,7 @@ async function decide(
     if (typeof record === 'string') return told(engine, found, 'skipped', record)
     return fateOf(
       record.jobId,
-      await finishRemoval(engine, withRemoval(engine, record, verdict)),
+      await finishRemoval(engine, withRemoval(engine, record, isUnmarked ? unlessDone(verdict) : verdict)),
       verdict.reason,
     )
   })
@@ -121,11 +144,12 @@ async function foundLoose(
   return now === undefined ? null : adopt(engine, now, clones)
 }
 
-function withRemoval(
-  engine: Engine,
-  record: JobRecord,
-  verdict: Extract<Verdict, { action: 'remove' }>,
-): JobRecord {
+/** What was reported of a job that was not done here is not known here. */
+function unlessDone(verdict: Removing): Removing {
+  return { ...verdict, branch: verdict.ended === 'DONE' ? 'keep' : 'delete' }
+}
+
+function withRemoval(engine: Engine, record: JobRecord, verdict: Removing): JobRecord {
   if (record.removal !== null) return record
   const removal = { branch: verdict.branch, requestedAt: engine.now().toISOString(), reason: verdict.reason }
   return { ...record, removal }
@@ -148,10 +172,11 @@ async function told(
   found: Found,
   list: keyof Reconciliation,
   reason: string,
+  jobId: string | null = found.name,
 ): Promise<Fate | null> {
   // A registration without a directory is nobody's directory.
   if (!found.isThere) return null
   const bytes = list === 'removed' ? 0 : await engine.disk.usedBytes(found.path, engine.stopping)
   const path = engine.layout.shown(found.path)
-  return { list, entry: { job_id: found.name, path, reason, bytes, salvage_ref: null } }
+  return { list, entry: { job_id: jobId, path, reason, bytes, salvage_ref: null } }
 }

@@ -16,7 +16,7 @@ import type { JobRecord } from './job-record.ts'
 import { checkJobId, Layout } from './layout.ts'
 import { Overview, type WorktreeInfo } from './list.ts'
 import { headIsPushed } from './pushed.ts'
-import { type Judge, type Reconciliation, reconcile } from './reconcile.ts'
+import { type Judge, type Reconciliation, reconcile, type Unmarked } from './reconcile.ts'
 import { Records } from './records.ts'
 import { type RemoveOutcome, type RemoveRequest, remove } from './remove.ts'
 import { drop } from './salvage/drop.ts'
@@ -154,8 +154,8 @@ export class Worktrees implements Service {
   }
 
   /** Makes disk and git agree with what the jobs have become; `clones`: repo roots besides those in the records. */
-  reconcile(judge: Judge, clones: readonly string[]): Promise<Reconciliation> {
-    return this.#tracked(reconcile(this.#engine, judge, clones))
+  reconcile(judge: Judge, clones: readonly string[], unmarked: Unmarked): Promise<Reconciliation> {
+    return this.#tracked(reconcile(this.#engine, judge, clones, unmarked))
   }
 
   /** Bytes that may still be written where the worktrees are. Below the floor, spares are given up. */

@@ -47,7 +47,11 @@ async function wholeLife(): Promise<void> {
   await engine.headIsPushed(JOB, made.branch)
   await engine.list()
   const before = await snapshot(made.path)
-  await engine.reconcile(async () => new Map([[JOB, { action: 'keep', reason: 'runs' }]]), [space.clone])
+  await engine.reconcile(
+    async () => new Map([[JOB, { action: 'keep', reason: 'runs' }]]),
+    [space.clone],
+    'leave',
+  )
   expect(await engine.remove({ jobId: JOB, branch: 'delete' })).toMatchObject({
     outcome: 'removed',
     salvageRef: `refs/scrum4me/salvage/${JOB}/1`,

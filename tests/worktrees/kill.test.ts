@@ -66,13 +66,17 @@ async function restartAndReconcile(again: Again = { steps: [], died: 0 }) {
   }
   const engine = space.engine()
   await engine.start()
-  const remove: Verdict = { action: 'remove', branch: 'delete', reason: 'ended' }
+  const remove: Verdict = { action: 'remove', branch: 'delete', reason: 'ended', ended: 'FAILED' }
   // Spares, which this daemon has switched off, go in the background.
   await until(
     'the spare records are gone',
     async () => (await readdir(join(space.state, 'worktrees/spares')).catch(() => [])).length === 0,
   )
-  const result = await engine.reconcile(async (ids) => new Map(ids.map((id) => [id, remove])), [space.clone])
+  const result = await engine.reconcile(
+    async (ids) => new Map(ids.map((id) => [id, remove])),
+    [space.clone],
+    'leave',
+  )
   return { engine, result }
 }
 

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Judge, Verdict } from '../../daemon/worktrees/reconcile.ts'
 import type { Worktrees } from '../../daemon/worktrees/worktrees.ts'
@@ -20,12 +20,13 @@ const create = async (jobId: string) => (await engine.create({ jobId, repoRoot: 
 const judge: Judge = async (jobIds) =>
   new Map(
     jobIds.flatMap((jobId): [string, Verdict][] => {
-      if (jobId.startsWith('done')) return [[jobId, { action: 'remove', branch: 'delete', reason: 'ended' }]]
+      if (jobId.startsWith('done'))
+        return [[jobId, { action: 'remove', branch: 'delete', reason: 'ended', ended: 'FAILED' }]]
       if (jobId.startsWith('active')) return [[jobId, { action: 'keep', reason: 'runs' }]]
       return []
     }),
   )
-const names = (entries: { readonly job_id: string }[]) => entries.map(({ job_id }) => job_id).sort()
+const names = (entries: { readonly path: string }[]) => entries.map(({ path }) => basename(path)).sort()
 const branches = () => space.git(space.clone, 'branch', '--list', 'feat/*', '--format=%(refname:short)')
 
 test('every directory is in exactly one list, and only what ended is removed', async () => {
@@ -42,7 +43,7 @@ test('every directory is in exactly one list, and only what ended is removed', a
   await mkdir(join(space.parent, 'not a job id'))
   const before = (await readdir(space.parent)).filter((name) => !name.startsWith('.'))
 
-  const result = await engine.reconcile(judge, [])
+  const result = await engine.reconcile(judge, [], 'remove ended')
   expect(names(result.removed)).toEqual(['done-clean', 'done-dirty', 'done-empty'])
   expect(names(result.kept)).toEqual(['active-1'])
   expect(names(result.skipped)).toEqual(['done-full', 'done-own-repository', 'not a job id', 'stranger'])
@@ -51,14 +52,15 @@ test('every directory is in exactly one list, and only what ended is removed', a
   )
   for (const entry of [...result.removed, ...result.kept, ...result.skipped]) {
     expect(entry.reason).not.toBe('')
-    expect(entry.path).toBe(join(space.parent, entry.job_id))
+    const isKnown = !['not a job id', 'stranger'].includes(basename(entry.path))
+    expect(entry.job_id).toBe(isKnown ? basename(entry.path) : null)
   }
   const saved = result.removed.find(({ job_id }) => job_id === 'done-dirty')
   expect(saved?.salvage_ref).toBe('refs/scrum4me/salvage/done-dirty/1')
   expect(await space.git(space.clone, 'show', `${saved?.salvage_ref}:work.txt`)).toBe('work')
   expect(existsSync(dirty)).toBe(false)
 
-  const again = await engine.reconcile(judge, [])
+  const again = await engine.reconcile(judge, [], 'remove ended')
   expect(again.removed).toEqual([])
   expect(names(again.kept)).toEqual(['active-1'])
 })
@@ -69,7 +71,7 @@ test('a person’s own worktrees and another installation’s are left alone', a
   const other = space.engine({ instanceId: 'other-installation', stateDir: join(space.dir, 'other-state') })
   await other.create({ jobId: 'done-other', repoRoot: space.clone })
   await create('done-1')
-  const result = await engine.reconcile(judge, [])
+  const result = await engine.reconcile(judge, [], 'remove ended')
   expect(names(result.removed)).toEqual(['done-1'])
   expect(result.skipped).toMatchObject([{ job_id: 'done-other' }])
   expect(result.skipped[0]?.reason).toContain('other-installation')
@@ -85,7 +87,7 @@ test('our records lost: found again by the marker', async () => {
   await engine.stop()
   await rm(space.state, { recursive: true })
   engine = space.engine()
-  const result = await engine.reconcile(judge, [space.clone])
+  const result = await engine.reconcile(judge, [space.clone], 'remove ended')
   expect(names(result.removed)).toEqual(['done-lost-records'])
   expect(result.removed[0]?.salvage_ref).toBe('refs/scrum4me/salvage/done-lost-records/1')
   expect(names(result.kept)).toEqual(['active-lost-again'])
@@ -102,22 +104,53 @@ test('our records lost after everything was saved: the saves are found again', a
   await rm(space.state, { recursive: true })
   engine = space.engine()
   expect(await engine.saved()).toEqual([])
-  await engine.reconcile(judge, [space.clone])
+  await engine.reconcile(judge, [space.clone], 'remove ended')
   expect(await engine.saved()).toMatchObject([{ jobId: 'done-before', n: 1 }])
   await engine.restore({ jobId: 'done-before' })
 })
 
-test('an unmarked worktree of a job that ended, as an earlier tool made them', async () => {
-  const path = join(space.parent, 'done-unmarked')
-  await mkdir(space.parent)
-  await space.git(space.clone, 'worktree', 'add', '--quiet', '-b', 'feat/job-unmarked', path)
+const addUnmarked = async (jobId: string) => {
+  const path = join(space.parent, jobId)
+  await mkdir(space.parent, { recursive: true })
+  await space.git(space.clone, 'worktree', 'add', '--quiet', '-b', `feat/job-${jobId.slice(-8)}`, path)
   await writeFile(join(path, 'work.txt'), 'work')
-  const result = await engine.reconcile(judge, [space.clone])
-  expect(result.removed).toMatchObject([
+  return path
+}
+
+test('an unmarked worktree of a job that ended, as an earlier tool made them: left alone until somebody asks', async () => {
+  const path = await addUnmarked('done-unmarked')
+  const left = await engine.reconcile(judge, [space.clone], 'leave')
+  expect(left).toMatchObject({ removed: [], kept: [], skipped: [{ job_id: 'done-unmarked' }] })
+  expect(existsSync(join(path, 'work.txt'))).toBe(true)
+
+  const asked = await engine.reconcile(judge, [space.clone], 'remove ended')
+  expect(asked.removed).toMatchObject([
     { job_id: 'done-unmarked', salvage_ref: 'refs/scrum4me/salvage/done-unmarked/1' },
   ])
   expect(await branches()).toBe('')
   expect(await space.git(space.clone, 'worktree', 'list')).not.toContain(path)
+})
+
+test('an unmarked worktree of a job that another worker has stays with its branch', async () => {
+  const path = await addUnmarked('elsewhere-1')
+  const elsewhere: Judge = async (ids) =>
+    new Map(
+      ids.map((id) => [id, { action: 'remove', branch: 'delete', reason: 'another has it', ended: null }]),
+    )
+  for (const unmarked of ['leave', 'remove ended'] as const) {
+    expect((await engine.reconcile(elsewhere, [space.clone], unmarked)).removed).toEqual([])
+    expect(existsSync(join(path, 'work.txt'))).toBe(true)
+  }
+  expect(await branches()).toBe('feat/job-ewhere-1')
+})
+
+test('an unmarked worktree of a job that is done goes, and its branch stays', async () => {
+  await addUnmarked('other-done')
+  const done: Judge = async (ids) =>
+    new Map(ids.map((id) => [id, { action: 'remove', branch: 'delete', reason: 'done', ended: 'DONE' }]))
+  const { removed } = await engine.reconcile(done, [space.clone], 'remove ended')
+  expect(removed).toMatchObject([{ job_id: 'other-done' }])
+  expect(await branches()).toBe('feat/job-her-done')
 })
 
 test('directory gone, registration left; registration gone, directory left', async () => {
@@ -129,7 +162,7 @@ test('directory gone, registration left; registration gone, directory left', asy
   await writeFile(join(lost, 'work.txt'), 'work')
   await rm(join(space.clone, '.git/worktrees/done-registration-gone'), { recursive: true })
 
-  const result = await engine.reconcile(judge, [])
+  const result = await engine.reconcile(judge, [], 'remove ended')
   expect(names(result.removed)).toEqual(['done-directory-gone', 'done-registration-gone'])
   const [first, second] = result.removed
   expect(await space.git(space.clone, 'log', '--format=%H', '-1', `${first?.salvage_ref}^1`)).toBe(tip)
@@ -142,7 +175,7 @@ test('what cannot be saved stays, with the reason', async () => {
   engine = space.engine({ salvageMaxBytes: 10 })
   const path = await create('done-large')
   await writeFile(join(path, 'large.txt'), 'more than ten bytes')
-  const result = await engine.reconcile(judge, [])
+  const result = await engine.reconcile(judge, [], 'remove ended')
   expect(result.kept).toMatchObject([{ job_id: 'done-large' }])
   expect(result.kept[0]?.reason).toContain('SCRUM4ME_SALVAGE_MAX_BYTES')
   expect(existsSync(join(path, 'large.txt'))).toBe(true)
@@ -157,7 +190,7 @@ test('a job claimed between the judgement and its turn keeps its worktree', asyn
     if (asked === 1) return judge(jobIds)
     return new Map([['done-then-claimed', { action: 'keep', reason: 'claimed again' }]])
   }
-  const result = await engine.reconcile(changing, [])
+  const result = await engine.reconcile(changing, [], 'remove ended')
   expect(result.kept).toMatchObject([{ job_id: 'done-then-claimed', reason: 'claimed again' }])
   expect(existsSync(path)).toBe(true)
 })

@@ -61,9 +61,10 @@ test('a restored worktree is the person’s: reconciliation leaves it alone', as
       new Map(
         ids
           .filter((id) => id === JOB)
-          .map((id) => [id, { action: 'remove', branch: 'delete', reason: 'ended' }]),
+          .map((id) => [id, { action: 'remove', branch: 'delete', reason: 'ended', ended: 'FAILED' }]),
       ),
     [space.clone],
+    'remove ended',
   )
   expect(result.removed).toEqual([])
   expect(result.skipped).toMatchObject([{ path: restored.path }])

@@ -146,6 +146,7 @@ test('the spare is not in the way: not listed, not reconciled, pruned by nobody'
       return new Map()
     },
     [space.clone],
+    'remove ended',
   )
   await space.git(space.clone, 'worktree', 'prune', '--expire=now')
   await space.git(space.clone, 'gc', '--quiet', '--prune=now')

@@ -40,7 +40,9 @@ for (const name of ['rename', 'writeFile', 'mkdir', 'mkdtemp', 'rm', 'rmdir', 'o
 syncBuiltinESMExports()
 
 const judge: Judge = async (jobIds) =>
-  new Map(jobIds.map((jobId) => [jobId, { action: 'remove', branch: 'delete', reason: 'ended' }]))
+  new Map(
+    jobIds.map((jobId) => [jobId, { action: 'remove', branch: 'delete', reason: 'ended', ended: 'FAILED' }]),
+  )
 
 const engine = new Worktrees({
   parentDir: order.parentDir,
@@ -58,7 +60,7 @@ const results = await Promise.all([
   ...order.create.map((jobId) => engine.create({ jobId, repoRoot: order.repoRoot })),
   ...order.remove.map((jobId) => engine.remove({ jobId, branch: 'delete' })),
   ...order.restore.map((jobId) => engine.restore({ jobId })),
-  ...(order.reconcile ? [engine.reconcile(judge, [order.repoRoot])] : []),
+  ...(order.reconcile ? [engine.reconcile(judge, [order.repoRoot], 'leave')] : []),
 ])
 for (const result of results) console.log(JSON.stringify(result))
 await engine.stop()
