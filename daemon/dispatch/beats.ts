@@ -80,7 +80,8 @@ export class Beats {
       if (claim === undefined || claim !== snapshot.claims.get(state.jobId) || book.isBusy(state.jobId))
         continue
       if (state.ours) {
-        if (state.leaseUntil !== null) this.#leases.set(state.jobId, `${state.leaseUntil}Z`)
+        if (state.leaseUntil !== null)
+          this.#leases.set(state.jobId, new Date(`${state.leaseUntil}Z`).toISOString())
         continue
       }
       // A report that reached the database just before a crash looks like a loss; its delivery tells.
@@ -89,8 +90,12 @@ export class Beats {
       if (book.get(state.jobId) !== claim) continue
       const why = state.status === null ? 'gone' : state.status === 'CANCELLED' ? 'cancelled' : 'taken'
       logger.warn({ job: state.jobId, why }, 'a claim is no longer ours')
+      // Its answer has left, and may not have been heard of yet: the session must learn what became of it.
+      const delivered = claim.delivered || claim.state === 'held'
       // Memory has it; a disk that takes no note keeps neither its session nor the other claims uninformed.
-      const lost = await book.change(claim, { state: 'lost', lost: why }).catch(() => book.get(state.jobId))
+      const lost = await book
+        .change(claim, { state: 'lost', lost: why, delivered })
+        .catch(() => book.get(state.jobId))
       if (lost !== undefined) this.#lost(lost)
     }
     for (const jobId of this.#leases.keys()) if (book.get(jobId) === undefined) this.#leases.delete(jobId)
