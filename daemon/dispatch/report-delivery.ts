@@ -2,12 +2,12 @@ import { isConnectionFailure, isRefusedForGood, readDatabaseError } from '../db/
 import { DaemonError, messageOf } from '../errors.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
 import { readJob } from '../jobs/read.ts'
-import { type Report, type ReportedRow, writeLateReport, writeReport } from '../jobs/report.ts'
+import { type Report, type ReportedRow, readReported, writeLateReport, writeReport } from '../jobs/report.ts'
 import { delay } from '../lifecycle/delay.ts'
 import { Limit } from '../lifecycle/limit.ts'
 import { LimitPerKey } from '../lifecycle/limit-per-key.ts'
 import type { DispatchPorts } from './ports.ts'
-import { answer, type Removal, type ReportAnswer, spooledRow } from './report-answer.ts'
+import { answer, type Removal, type ReportAnswer } from './report-answer.ts'
 import { DATABASE_WAIT_MS } from './wait.ts'
 
 /** Between two tries against a database that answers, and says that it is busy. */
@@ -55,7 +55,8 @@ export class ReportDelivery {
       await book.exclusive(jobId, async () => {
         const claim = book.get(jobId)
         if (claim?.state !== 'reporting' || claim.report === null) return
-        if ((await this.#write(claim, claim.report, true)) !== 'lost') return
+        const row = await this.#writeRow(claim, claim.report)
+        if ((await this.#settle(claim, claim.report, true, row)) !== 'lost') return
         logger.warn({ job: jobId }, 'a report that had waited on disk came too late: another has the job')
         const lost = book.get(jobId)
         if (lost !== undefined) this.#lost(lost)
@@ -82,7 +83,10 @@ export class ReportDelivery {
     do {
       try {
         await authority.ready(Math.max(0, until - performance.now()))
-        return await this.#write(claim, report, waited)
+        const row = await inTime(this.#writeRow(claim, report), until - performance.now())
+        // Should it be written after all, the next delivery finds it so.
+        if (row === 'late') break
+        return await this.#settle(claim, report, waited, row)
       } catch (error) {
         if (error instanceof DaemonError) {
           if (error.code !== 'DATABASE_UNAVAILABLE' && error.code !== 'UNAUTHORIZED') throw error
@@ -98,14 +102,28 @@ export class ReportDelivery {
     return 'spooled'
   }
 
-  /** One try to write a spooled report. Afterwards the claim is reported or lost. */
-  async #write(claim: ClaimRecord, report: Report, waited: boolean): Promise<ReportAnswer | 'lost'> {
-    const { rowSql, book } = this.#ports
-    const { identity, releasedAt } = claim
+  /** One try to write a spooled report; null: it does not count any more. */
+  async #writeRow({ identity, releasedAt }: ClaimRecord, report: Report): Promise<ReportedRow | null> {
+    const { rowSql } = this.#ports
     // Of a release that was tried, only the row says whether it took effect.
     const late = releasedAt === null ? null : await writeLateReport(rowSql, identity, releasedAt, report)
-    const row = late ?? (await writeReport(rowSql, identity, report))
-    const counted = row ?? (await this.#writtenBefore(claim, report))
+    return (
+      late ??
+      (await writeReport(rowSql, identity, report)) ??
+      // A crash between the database's commit and our note of it: the row already says what we report.
+      (await readReported(rowSql, identity, report.status))
+    )
+  }
+
+  /** What the database's answer means. Afterwards the claim is reported or lost. */
+  async #settle(
+    claim: ClaimRecord,
+    report: Report,
+    waited: boolean,
+    counted: ReportedRow | null,
+  ): Promise<ReportAnswer | 'lost'> {
+    const { book } = this.#ports
+    const { identity } = claim
     if (counted === null) {
       const lost = await this.whyLost(claim)
       // First: a crash in between finds it out once more.
@@ -140,25 +158,6 @@ export class ReportDelivery {
     })
   }
 
-  /** A crash between the database's commit and our note of it: the row already says what we report. */
-  async #writtenBefore(claim: ClaimRecord, report: Report): Promise<ReportedRow | null> {
-    const { rows } = await this.#ports.rowSql.query<{ at: Date | null; branch: string | null }>({
-      text: `select finished_at as at, branch from claude_jobs
-              where id = $1 and claimed_by_token_id = $2 and worker_instance_id = $3
-                and claimed_at = $4::timestamp(3) and status::text = $5`,
-      values: [
-        claim.identity.jobId,
-        claim.identity.tokenId,
-        claim.identity.instanceId,
-        claim.identity.claimedAt,
-        report.status,
-      ],
-    })
-    const row = rows[0]
-    if (row === undefined) return null
-    return { ...spooledRow(report), finishedAt: row.at?.toISOString() ?? null }
-  }
-
   async #removeWorktree(claim: ClaimRecord, report: Report): Promise<Removal> {
     // Another instance's, which may have the job again: its worktrees are not ours to remove.
     if (claim.identity.instanceId !== this.#ports.instanceId) return { worktree: 'kept' }
@@ -167,8 +166,8 @@ export class ReportDelivery {
       const removed = await this.#removals.run(claim.repoRoot, () =>
         this.#ports.worktrees.remove({
           jobId: claim.identity.jobId,
-          branch: keep ? 'keep' : 'delete',
-          ...(report.branch === null ? {} : { reportedBranch: report.branch }),
+          // Of a job that is not done, the branch goes under whatever name it was reported (contract 4).
+          ...(keep ? { branch: 'keep', reportedBranch: report.branch } : { branch: 'delete' }),
         }),
       )
       this.#ports.worktreesChanged()
@@ -189,4 +188,12 @@ export class ReportDelivery {
     if (row === null) return 'gone'
     return row.status === 'CANCELLED' ? 'cancelled' : 'taken'
   }
+}
+
+/** `late`: not within `ms`; it goes on unwatched. */
+async function inTime<T>(work: Promise<T>, ms: number): Promise<T | 'late'> {
+  const over = new AbortController()
+  const late = delay(Math.max(0, ms), over.signal).then(() => 'late' as const)
+  work.catch(() => undefined)
+  return Promise.race([work, late]).finally(() => over.abort())
 }

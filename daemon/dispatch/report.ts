@@ -1,10 +1,12 @@
-import { isRefusedForGood } from '../db/database-error.ts'
+import { isRefusedForGood, isTransient } from '../db/database-error.ts'
 import { DaemonError, messageOf, notFound } from '../errors.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
+import { readLease } from '../jobs/lease.ts'
 import { readJob } from '../jobs/read.ts'
 import { writeReport } from '../jobs/report.ts'
 import { delay } from '../lifecycle/delay.ts'
 import type { Session } from '../sessions/session.ts'
+import { demoReadsOnly } from './demo.ts'
 import { lostError, notYours } from './lost.ts'
 import { nextAction } from './next-action.ts'
 import { isOwner, isStillIts, mayAdopt } from './ownership.ts'
@@ -34,7 +36,8 @@ export class Reports {
   }
 
   /** Resolves with a ReportAnswer, of an earlier release's shape where an earlier release wrote it. */
-  report(session: Session, input: ReportInput): Promise<Record<string, unknown>> {
+  async report(session: Session, input: ReportInput): Promise<Record<string, unknown>> {
+    this.#refuseDemo()
     return this.#ports.book.exclusive(input.jobId, async () => {
       const claim = await this.#owned(session, input.jobId)
       if (claim.state === 'reported' || claim.state === 'reporting')
@@ -45,14 +48,28 @@ export class Reports {
     })
   }
 
-  /** Tells that the session is alive; adopts an orphaned claim that it names. */
-  heartbeat(session: Session, jobId: string): Promise<ClaimRecord> {
+  /**
+   * Tells that the session is alive; adopts an orphaned claim that it names. Answers the lease's end, ISO, UTC;
+   * undefined while the database cannot be asked.
+   */
+  async heartbeat(session: Session, jobId: string): Promise<string | null | undefined> {
+    this.#refuseDemo()
     return this.#ports.book.exclusive(jobId, async () => {
       const claim = await this.#owned(session, jobId)
       if (claim.state === 'reported' || claim.state === 'reporting') throw terminal(claim)
       if (claim.state === 'released') throw notYours(jobId)
-      return claim
+      if (this.#ports.authority.current() === null) return undefined
+      const lease = await readLease(this.#ports.rowSql, claim.identity).catch((error: unknown) => {
+        if (isTransient(error)) return undefined
+        throw error
+      })
+      if (lease === null) throw await this.#superseded(session, claim)
+      return lease?.until
     })
+  }
+
+  #refuseDemo(): void {
+    if (this.#ports.authority.current()?.isDemo === true) throw demoReadsOnly()
   }
 
   /** The claim this session may report on; adopts an orphan, throws for everything else. */

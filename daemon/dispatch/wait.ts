@@ -36,6 +36,7 @@ export class Waits {
   /** Throws the contract's errors; a cancelled call's promise stays for the SDK to drop. */
   async wait(session: Session, request: WaitRequest): Promise<WaitOutcome> {
     const { book, authority } = this.#ports
+    if (authority.current()?.isDemo === true) throw demoReadsOnly()
     const lost = book.inState('lost').find((claim) => isOwner(claim, session) && claim.delivered)
     if (lost !== undefined) {
       this.#told(lost)

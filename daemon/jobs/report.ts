@@ -79,6 +79,21 @@ export async function writeLateReport(
   return rows[0] === undefined ? null : toReported(rows[0])
 }
 
+/** The row of a claim that ended as `status` says; null: it did not. */
+export async function readReported(
+  sql: Sql,
+  identity: ClaimIdentity,
+  status: Report['status'],
+): Promise<ReportedRow | null> {
+  const { rows } = await sql.query<Row>({
+    text: `select status::text, branch, pushed_at, summary, error, started_at, finished_at from claude_jobs
+            where id = $1 and claimed_by_token_id = $2 and worker_instance_id = $3
+              and claimed_at = $4::timestamp(3) and status::text = $5`,
+    values: [...identityValues(identity), status],
+  })
+  return rows[0] === undefined ? null : toReported(rows[0])
+}
+
 function reportValues(report: Report): unknown[] {
   return [report.status, report.branch, report.summary, report.error, report.headSha, report.pushed]
 }

@@ -35,8 +35,8 @@ export function jobCalls(services: JobCallServices, site: CallSite): JobCalls {
     report: (input) =>
       whileWaiting(site, 'Reporting and saving work', () => dispatch.reports.report(site.session, input)),
     async heartbeat(jobId) {
-      const claim = await dispatch.reports.heartbeat(site.session, jobId)
-      return { jobId, leaseUntil: dispatch.beats.leaseUntil(claim.identity.jobId) }
+      const leaseUntil = await dispatch.reports.heartbeat(site.session, jobId)
+      return { jobId, leaseUntil: leaseUntil === undefined ? dispatch.beats.leaseUntil(jobId) : leaseUntil }
     },
     cleanUp: () => whileWaiting(site, 'Saving and removing worktrees', () => services.cleanUp()),
     async status() {

@@ -50,3 +50,25 @@ it('a forgotten claim whose row somebody keeps locked holds up neither the poll 
   }
   await until('given back', async () => (await scenario.jobRow(forgotten)).status === 'QUEUED')
 })
+
+it('a final report on a job whose row somebody keeps locked is answered in time, and delivered once', async () => {
+  const atWork = await Scenario.atWork()
+  const { product, agent } = atWork
+  scenario = atWork.scenario
+  await scenario.job(product.id)
+  const { job_id } = await agent.call('wait_for_job', { wait_seconds: 30 })
+  const editor = await scenario.db.pool.connect()
+  try {
+    await editor.query('begin')
+    await editor.query('select 1 from claude_jobs where id = $1 for update', [job_id])
+    const begun = performance.now()
+    const report = await agent.call('update_job_status', { job_id, status: 'failed', error: 'no' })
+    expect(report).toMatchObject({ delivered: false, worktree: 'kept' })
+    // Ten seconds, and some for a machine that is busy; a second statement would end after sixteen.
+    expect(performance.now() - begun).toBeLessThan(14_000)
+  } finally {
+    await editor.query('rollback')
+    editor.release()
+  }
+  await until('delivered', async () => (await scenario.jobRow(String(job_id))).status === 'FAILED', 30_000)
+})

@@ -114,6 +114,31 @@ describe('reports', () => {
     expect(await git(String(restored.path), 'log', '-1', '--format=%s')).toBe('Work')
   })
 
+  it.each([
+    'failed',
+    'skipped',
+  ])('%s under the branch’s own name: the branch goes all the same, saved', async (status) => {
+    const job = await claim()
+    await work(job.worktree_path)
+    const report = { job_id: job.job_id, status, branch: job.branch_name }
+    expect(await agent.call('update_job_status', report)).toMatchObject({
+      worktree: 'removed',
+      salvage_ref: `refs/scrum4me/salvage/${job.job_id}/1`,
+    })
+    expect(await git(product.clone, 'branch', '--list', job.branch_name)).toBe('')
+  })
+
+  it('a heartbeat tells the lease as the database has it, and that the job was cancelled, at once', async () => {
+    const job = await claim()
+    const { lease_until } = await agent.call('job_heartbeat', { job_id: job.job_id })
+    const row = await scenario.jobRow(job.job_id)
+    expect(row.lease_until).toBeInstanceOf(Date)
+    // A beat may have come in between.
+    expect(Date.parse(String(lease_until))).toBeLessThanOrEqual(Number(row.lease_until))
+    await scenario.db.query(`update claude_jobs set status = 'CANCELLED' where id = $1`, [job.job_id])
+    expect(await agent.fails('job_heartbeat', { job_id: job.job_id })).toMatch(/^JOB_CANCELLED: /)
+  })
+
   it('refuses what it must, and changes nothing', async () => {
     const job = await claim()
     const row = await scenario.jobRow(job.job_id)
