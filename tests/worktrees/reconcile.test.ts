@@ -97,6 +97,17 @@ test('our records lost: found again by the marker', async () => {
   expect(await readFile(join(restored.path, 'work.txt'), 'utf8')).toBe('work')
 })
 
+test('our records lost: a commit that only another local branch holds is saved before the branch goes', async () => {
+  const path = await create('done-shared-commit')
+  await space.commit(path, 'work.txt', 'committed, not pushed')
+  await space.git(space.clone, 'branch', 'copy', 'feat/job-d-commit')
+  await engine.stop()
+  await rm(space.state, { recursive: true })
+  engine = space.engine()
+  const { removed } = await engine.reconcile(judge, [space.clone], 'leave')
+  expect(removed).toMatchObject([{ salvage_ref: 'refs/scrum4me/salvage/done-shared-commit/1' }])
+})
+
 test('our records lost after everything was saved: the saves are found again', async () => {
   await writeFile(join(await create('done-before'), 'work.txt'), 'work')
   await engine.remove({ jobId: 'done-before', branch: 'delete' })

@@ -4,6 +4,9 @@ import { fields, readable, toBytes } from './bytes.ts'
 import { ifAbsent } from './if-absent.ts'
 import type { WorktreeGit } from './worktree-git.ts'
 
+/** What the clone's own working tree is at, asked from a linked one. */
+const MAIN = 'main-worktree/HEAD'
+
 export interface Stash {
   readonly id: string
   readonly message: string
@@ -47,7 +50,7 @@ export async function commitsHere(git: WorktreeGit, question: CommitQuestion): P
   const ids = [...new Set([...loggedIds(log), ...question.mentioned])].filter((id) => !/^0+$/.test(id))
   const at = (ref: string) => `${ref}^{commit}`
   const tips = [...branches].map((name) => at(`refs/heads/${name}`))
-  const objects = await resolve(git, ['HEAD^{tree}', at('HEAD'), at('refs/stash'), ...tips, ...ids])
+  const objects = await resolve(git, ['HEAD^{tree}', at('HEAD'), at(MAIN), at('refs/stash'), ...tips, ...ids])
   const commit = (expression: string) => {
     const object = objects.get(expression)
     return object?.type === 'commit' ? object.id : null
@@ -60,8 +63,9 @@ export async function commitsHere(git: WorktreeGit, question: CommitQuestion): P
   const known = [at('HEAD'), ...ids, ...tips].flatMap((expression) => commit(expression) ?? [])
   const ofBranch = logs.filter(({ ref }) => ref !== 'refs/stash').map(({ id }) => id)
   const commits = [...new Set([...known, ...ofBranch])]
-  const elsewhere =
-    baseSha === null ? ['--remotes', `--exclude=${jobBranch}`, '--branches'] : ['--remotes', baseSha]
+  // Where it began is not known any more: what the clone itself has checked out is not the job's.
+  const base = baseSha ?? commit(at(MAIN))
+  const elsewhere = ['--remotes', ...(base === null ? [] : [base])]
   return {
     head: commit(at('HEAD')),
     headTree: objects.get('HEAD^{tree}')?.id ?? null,
