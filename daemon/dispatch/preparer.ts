@@ -1,5 +1,5 @@
 import { isConnectionFailure } from '../db/database-error.ts'
-import { messageOf, toDaemonError } from '../errors.ts'
+import { DaemonError, messageOf, toDaemonError } from '../errors.ts'
 import { attach } from '../jobs/attach.ts'
 import type { ClaimedJob } from '../jobs/claim.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
@@ -254,7 +254,8 @@ export class Preparer {
       if (released === undefined) await book.change(claim, { state: 'undelivered' })
       else await book.forget(claim)
     }
-    waiter.fail(problem)
+    const { code, message, remedy } = problem
+    waiter.fail(new DaemonError(code, `${message}; job ${jobId} is kept for a later try`, remedy, problem))
   }
 }
 

@@ -1,4 +1,6 @@
+import { notFound } from '../errors.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
+import { mayUseProduct } from '../jobs/read.ts'
 import { delay } from '../lifecycle/delay.ts'
 import type { Session } from '../sessions/session.ts'
 import type { ClaimLoop } from './claim-loop.ts'
@@ -52,7 +54,16 @@ export class Waits {
     }
     const caller = await authority.ready(Math.min(DATABASE_WAIT_MS, until - performance.now()))
     if (caller.isDemo) throw demoReadsOnly()
+    await this.#requireProduct(caller.userId, request.productId)
     return this.#inLine(session, { ...request, waitMs: Math.max(0, until - performance.now()) })
+  }
+
+  /** A wait for a product that will never have a job would look like an empty queue. */
+  async #requireProduct(userId: string, productId: string | null): Promise<void> {
+    if (productId === null) return
+    // What cannot be looked up now is waited for.
+    const isThere = await mayUseProduct(this.#ports.rowSql, userId, productId).catch(() => true)
+    if (!isThere) throw notFound('Product', productId)
   }
 
   /** What the session holds once the step that is being taken on it is over: a report, or a release after the grace. */

@@ -39,6 +39,18 @@ export async function readJobs(sql: Sql, userId: string, jobIds: readonly string
   }))
 }
 
+/** Whether the product is the user's, or one that the user is a member of. */
+export async function mayUseProduct(sql: Sql, userId: string, productId: string): Promise<boolean> {
+  // No text in PostgreSQL holds a NUL.
+  if (productId.includes('\0')) return false
+  const { rows } = await sql.query({
+    text: `select 1 from products p where p.id = $1 and (p.user_id = $2 or exists (
+             select 1 from product_members m where m.product_id = p.id and m.user_id = $2))`,
+    values: [productId, userId],
+  })
+  return rows.length > 0
+}
+
 export interface QueuedProduct {
   readonly productId: string
   readonly productName: string

@@ -48,7 +48,7 @@ export async function makeBranch(
     if (await createBranch(engine.git, onClone(repository, signal), branch, sha, repository.zeroId)) return
   } catch (error) {
     const inTheWay =
-      error instanceof GitError ? /'refs\/heads\/(.+)' exists; cannot create/.exec(error.stderr) : null
+      error instanceof GitError ? /'refs\/heads\/([^']+)' exists; cannot create/.exec(error.stderr) : null
     if (inTheWay === null) throw error
     throw new WorktreeError(
       `The branch ${inTheWay[1]} is in the way of ${branch}`,

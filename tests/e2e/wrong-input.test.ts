@@ -35,6 +35,15 @@ describe('wrong input gets the contract’s error and changes nothing', () => {
     })
   })
 
+  it('a product to wait for that is missing, or another user’s', async () => {
+    const foreign = await seed.product(scenario.db)
+    for (const product_id of [String(foreign.id), 'nothing', 'n\0']) {
+      expect(await agent.fails('wait_for_job', { product_id, wait_seconds: 1 })).toBe(
+        `NOT_FOUND: Product ${product_id} not found or not accessible. Check the id; nothing was changed.`,
+      )
+    }
+  })
+
   it('jobs of other users and jobs that ended', async () => {
     const foreign = await seed.job(scenario.db)
     const ended = await scenario.job(product.id, { quiet: true, row: { status: 'DONE' } })
@@ -75,7 +84,9 @@ describe('wrong input gets the contract’s error and changes nothing', () => {
     const row = await seed.product(scenario.db, { user_id: scenario.userId })
     await scenario.know(machine, { [product.id]: product.clone, [String(row.id)]: empty })
     const job = await scenario.job(String(row.id))
-    expect(await agent.fails('wait_for_job', { wait_seconds: 20 })).toMatch(/^WORKTREE_FAILED: /)
+    expect(await agent.fails('wait_for_job', { wait_seconds: 20 })).toMatch(
+      /^WORKTREE_FAILED: .*; job \S+ is kept for a later try\./,
+    )
     expect(await scenario.jobRow(job)).toMatchObject({ status: 'QUEUED', claimed_at: null, retry_count: 0 })
     // It rests here: no tight loop, and a job behind it is served.
     const behind = await scenario.job(product.id)

@@ -176,7 +176,7 @@ test('a name in the way: the error names it', async () => {
   await space.git(space.clone, 'branch', 'feat')
   const error = await refusal(create())
   expect(error).toBeInstanceOf(WorktreeError)
-  expect(error.message).toContain('feat')
+  expect(error.message).toMatch(/^The branch feat is in the way of feat\/job-\S+$/)
   expect(await readdir(space.parent)).toEqual([])
   expect(await space.git(space.clone, 'worktree', 'list')).not.toContain(JOB)
 })
