@@ -7,11 +7,17 @@ export const MAX_RESULT_BYTES = 40_000
 const KEEP_BYTES = 1_000
 
 /**
- * A result whose longest texts are cut so that its JSON fits `maxBytes`; every cut says how much is
- * missing. Short texts, numbers and the structure stay as they are, so a list that is too long is
+ * A result that fits `maxBytes` of JSON: a long text that it says twice (a plan and its snapshot) is said once, then the
+ * longest texts are cut; every cut says what is missing. Short texts, numbers and the structure stay as they are, so a list that is too long is
  * its tool's to cut (`takeWithin`).
  */
 export function shrink(value: Record<string, unknown>, maxBytes = MAX_RESULT_BYTES): Record<string, unknown> {
+  if (jsonBytes(value) <= maxBytes) return value
+  const told = sayOnce(value, new Map())
+  return isRecord(told) ? cutToFit(told, maxBytes) : value
+}
+
+function cutToFit(value: Record<string, unknown>, maxBytes: number): Record<string, unknown> {
   const total = jsonBytes(value)
   if (total <= maxBytes) return value
   const limit = textLimit(textSizes(value), total - maxBytes)
@@ -79,6 +85,22 @@ function cutTexts(value: unknown, limit: number): unknown {
   if (Array.isArray(value)) return value.map((entry) => cutTexts(entry, limit))
   if (!isRecord(value)) return value
   return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, cutTexts(child, limit)]))
+}
+
+/** `seen`: where a long text was said first. */
+function sayOnce(value: unknown, seen: Map<string, string>, name = ''): unknown {
+  if (typeof value === 'string') {
+    const first = seen.get(value)
+    if (first !== undefined) return `[cut: the same text as ${first}]`
+    if (jsonBytes(value) > KEEP_BYTES) seen.set(value, name)
+    return value
+  }
+  if (Array.isArray(value)) return value.map((entry, index) => sayOnce(entry, seen, `${name}[${index}]`))
+  if (!isRecord(value)) return value
+  const below = name === '' ? '' : `${name}.`
+  return Object.fromEntries(
+    Object.entries(value).map(([key, child]) => [key, sayOnce(child, seen, `${below}${key}`)]),
+  )
 }
 
 function isHighSurrogate(code: number): boolean {

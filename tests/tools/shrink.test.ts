@@ -21,6 +21,16 @@ test('the longest texts give way first, and say how much is missing', () => {
   expect(result.long).toMatch(/x\n\[cut: [\d,]+ more characters, stored in full\]$/)
 })
 
+test('a long text that is said twice is said once, whole, when that makes it fit', () => {
+  const plan = 'step\n'.repeat(5_000)
+  const result = shrink({ task: { implementation_plan: plan }, plan_snapshot: plan, note: 'short' })
+  expect(result).toEqual({
+    task: { implementation_plan: plan },
+    plan_snapshot: '[cut: the same text as task.implementation_plan]',
+    note: 'short',
+  })
+})
+
 test('a cut text is whole characters within its bytes', () => {
   fc.assert(
     fc.property(
