@@ -200,8 +200,8 @@ function unreachable(error: unknown): DaemonError {
   if (error instanceof DaemonError) return error
   return new DaemonError(
     'DATABASE_UNAVAILABLE',
-    `The database does not answer: ${toDaemonError(error).message}`,
-    'It is tried again by itself. `scrum4me-daemon doctor` tells what stands in the way.',
+    `The database does not answer: ${toDaemonError(error).message}; nothing was changed`,
+    'The daemon goes on trying to reach it; call again in a moment. `scrum4me-daemon doctor` tells what stands in the way.',
     error,
   )
 }

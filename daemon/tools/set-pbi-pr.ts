@@ -4,7 +4,7 @@ import { id } from './arguments.ts'
 import { defineTool } from './tool.ts'
 
 /** No user or password part: what people put there is a secret. */
-const PULL_REQUEST = /^https:\/\/[^\s/@?#]+(?:\/[^\s/@?#]+)+\/pulls?\/[0-9]+$/
+const PULL_REQUEST = /^https:\/\/[^\s\p{C}/@?#]+(?:\/[^\s\p{C}/@?#]+)+\/pulls?\/[0-9]+$/u
 
 export const setPbiPr = defineTool({
   name: 'set_pbi_pr',

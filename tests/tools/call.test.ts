@@ -7,6 +7,7 @@ import { DaemonError } from '../../daemon/errors.ts'
 import { callTool } from '../../daemon/tools/call.ts'
 import { defineTool } from '../../daemon/tools/tool.ts'
 import { seed } from '../support/seed.ts'
+import { until } from '../support/until.ts'
 import { type Agent, contextOf, textOf, unauthorized, type Workbench, workbench } from './workbench.ts'
 
 let bench: Workbench
@@ -105,6 +106,27 @@ test('a database that is not there is DATABASE_UNAVAILABLE, and health says so',
   } finally {
     await prisma.$disconnect()
     await pool.end()
+  }
+})
+
+test('a connection that breaks under a mutation: nobody knows whether it took effect, and the error says so', async () => {
+  const product = await seed.product(bench.db, { user_id: owner.caller.userId })
+  const holder = await bench.db.pool.connect()
+  try {
+    await holder.query('begin')
+    await holder.query('select 1 from products where id = $1 for update', [product.id])
+    const failed = owner.fails('create_pbi', { product_id: product.id, title: 'x', priority: 1 })
+    await until('it waits for the row', async () => {
+      const ended = await bench.db.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity
+          where datname = current_database() and wait_event_type = 'Lock'`,
+      )
+      return ended.length === 1
+    })
+    expect(await failed).toMatch(/^DATABASE_UNAVAILABLE: .*whether create_pbi took effect is unknown/)
+  } finally {
+    await holder.query('rollback')
+    holder.release()
   }
 })
 
