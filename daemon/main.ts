@@ -4,6 +4,7 @@
 if (isShim(process.argv.slice(2))) {
   await import(new URL('../shim/main.js', import.meta.url).href)
 } else {
+  forgetPostgresVariables(process.env)
   const [{ runCli }, { processTerminal }] = await Promise.all([
     import('./cli/program.ts'),
     import('./cli/terminal.ts'),
@@ -16,6 +17,14 @@ if (isShim(process.argv.slice(2))) {
   // Ending takes along what is still on its way to a slow reader.
   await Promise.all([process.stdout, process.stderr].map(flushed))
   process.exit(code)
+}
+
+/**
+ * node-postgres fills what a URL leaves open from PGPORT, PGSSLMODE, PGOPTIONS and the like. Where the database
+ * is, is said by our own settings alone: a daemon of a service sees no shell, and must find the same one.
+ */
+function forgetPostgresVariables(env: NodeJS.ProcessEnv): void {
+  for (const name of Object.keys(env)) if (/^PG[A-Z]/.test(name)) delete env[name]
 }
 
 /** `[--home DIR] mcp …`, but not a question for its help. */

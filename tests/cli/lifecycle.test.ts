@@ -1,11 +1,15 @@
+import { execFile as execFileCallback } from 'node:child_process'
 import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { nextEnvironment } from '../../daemon/cli/next-config.ts'
 import { systemService } from '../../daemon/cli/service/find-service.ts'
 import { resolvePaths } from '../../daemon/paths.ts'
 import { Installation } from '../support/installation.ts'
 import { until } from '../support/until.ts'
+
+const execFile = promisify(execFileCallback)
 
 let machine: Installation
 
@@ -84,6 +88,27 @@ describe('start', () => {
     expect(await readFile(file, 'utf8')).toContain('claude_workers')
     expect((await machine.cli('db', 'dump', '/nowhere/at/all.sql')).stderr).toMatch(/^VALIDATION_ERROR/)
   })
+})
+
+test('PG* variables of the shell neither reach the embedded server nor mislead a client of its URL', async () => {
+  const env = {
+    PGPORT: '5433',
+    PGSSLMODE: 'require',
+    PGOPTIONS: '-c statement_timeout=1',
+    PGHOST: '/nowhere',
+  }
+  await machine.start(['healthy'], env)
+  expect((await machine.status()).problems).toEqual([])
+  const url = (await machine.cli('db', 'url', '--show-password')).stdout.trim()
+  const pgUrl = import.meta.resolve('pg')
+  const script = `import pg from ${JSON.stringify(pgUrl)}
+    const client = new pg.Client({ connectionString: ${JSON.stringify(url)} })
+    await client.connect()
+    await client.end()`
+  const connect = execFile(process.execPath, ['--input-type=module', '-e', script], {
+    env: { ...process.env, PGPORT: '5433', PGSSLMODE: 'require', PGHOST: '/nowhere' },
+  })
+  expect((await connect).stderr).toBe('')
 })
 
 describe('stop', () => {
