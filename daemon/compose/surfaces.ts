@@ -14,6 +14,7 @@ import { toolContext } from '../mcp/tool-contexts.ts'
 import { Flag } from '../state/flag.ts'
 import { collectStatus } from '../status/collect.ts'
 import { QueueCount } from '../status/queue-count.ts'
+import { WorktreePlace } from '../status/worktree-place.ts'
 import { allTools } from '../tools/all-tools.ts'
 import { type Catalog, catalog } from '../tools/catalog.ts'
 import { VERSION } from '../version.ts'
@@ -78,6 +79,7 @@ export function composeSurfaces(
     return asking
   }
   const queue = new QueueCount(sql)
+  const place = new WorktreePlace(() => features.worktrees.place())
   const startedAt = new Date()
   const status = () =>
     collectStatus({
@@ -93,6 +95,7 @@ export function composeSurfaces(
         superseded,
         dispatch,
         glance,
+        place,
         queue,
       },
       supervisor: supervisor.kind,

@@ -15,6 +15,7 @@ import { problems } from './problems.ts'
 import type { QueueCount } from './queue-count.ts'
 import { statusReport } from './report.ts'
 import type { WorktreeGlance } from './worktree-glance.ts'
+import type { WorktreePlace } from './worktree-place.ts'
 
 /** Longer than proving LISTEN takes on a connection that works, ms. */
 const LISTEN_PROOF_MS = 3_000
@@ -32,6 +33,7 @@ export interface StatusSources {
   readonly superseded: SupersededReports
   readonly dispatch: Dispatch
   readonly glance: WorktreeGlance
+  readonly place: WorktreePlace
   readonly queue: QueueCount
   readonly databaseWhere: string
   /** Whether presence is wanted now (`SCRUM4ME_PRESENCE=sessions` lets it rest). */
@@ -46,10 +48,15 @@ export interface StatusSources {
 export async function collectStatus(from: StatusSources): Promise<StatusReport> {
   const { backend, presence, listener, config, glance } = from
   const caller = backend.current()
-  const queue = await from.queue.read(from.wanted() ? (caller?.userId ?? null) : null)
+  const [queue, place] = await Promise.all([
+    from.queue.read(from.wanted() ? (caller?.userId ?? null) : null),
+    from.place.read(),
+  ])
   const beatAt = presence.lastBeatAt
   const ageMs = beatAt === null ? null : Date.now() - beatAt
   const worktrees = glance.last
+  // The glance is up to a minute old; the floor is a matter of now.
+  const freeBytes = place.freeBytes ?? worktrees?.free_disk_bytes ?? null
   return statusReport({
     starting: isStarting(from),
     draining: from.draining(),
@@ -62,7 +69,7 @@ export async function collectStatus(from: StatusSources): Promise<StatusReport> 
       },
       heartbeat: { expected: from.wanted() && backend.state === 'up', ageMs },
       disk: {
-        freeBytes: worktrees?.free_disk_bytes ?? null,
+        freeBytes,
         floorBytes: config.minFreeDiskBytes,
         directory: config.worktreeDir,
       },
@@ -73,7 +80,7 @@ export async function collectStatus(from: StatusSources): Promise<StatusReport> 
         .map((entry) => ({ jobId: entry.job_id, reason: entry.reason ?? 'unknown' })),
       files: from.fileFaults(),
       endpoint: from.endpointFault(),
-      worktrees: from.worktreesFault(),
+      worktrees: from.worktreesFault() ?? place.fault,
     }),
     daemon: {
       version: VERSION,
@@ -110,7 +117,7 @@ export async function collectStatus(from: StatusSources): Promise<StatusReport> 
     },
     sessions: sessionStatuses(from),
     jobs: jobStatuses(from),
-    worktrees,
+    worktrees: worktrees === null ? null : { ...worktrees, free_disk_bytes: freeBytes },
     queue,
   })
 }

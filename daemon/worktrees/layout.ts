@@ -32,6 +32,14 @@ export function isBranchOf(branch: string, jobId: string): boolean {
   )
 }
 
+export function unusableDirectory(parent: string, cause: unknown): WorktreeError {
+  return new WorktreeError(
+    `The worktree directory ${parent} cannot be used (${codeOf(cause) ?? 'unknown error'})`,
+    'Make it writable for the user that runs the daemon, or set SCRUM4ME_AGENT_WORKTREE_DIR to another place.',
+    { permanent: true, cause },
+  )
+}
+
 /**
  * Where things are below the worktree directory. git and /proc speak of real paths, users of the path
  * they configured; a job's worktree is at the same name below both.
@@ -55,11 +63,7 @@ export class Layout {
       })
       return this.#real
     } catch (error) {
-      throw new WorktreeError(
-        `The worktree directory ${this.parent} cannot be used (${codeOf(error) ?? 'unknown error'})`,
-        'Make it writable for the user that runs the daemon, or set SCRUM4ME_AGENT_WORKTREE_DIR to another place.',
-        { permanent: true, cause: error },
-      )
+      throw unusableDirectory(this.parent, error)
     }
   }
 

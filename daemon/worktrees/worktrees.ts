@@ -15,6 +15,7 @@ import { KnownRepositories } from './git/known-repositories.ts'
 import type { JobRecord } from './job-record.ts'
 import { checkJobId, Layout } from './layout.ts'
 import { Overview, type WorktreeInfo } from './list.ts'
+import { lookAtPlace, type Place } from './place.ts'
 import { headIsPushed } from './pushed.ts'
 import { type Judge, type Reconciliation, reconcile, type Unmarked } from './reconcile.ts'
 import { Records } from './records.ts'
@@ -164,6 +165,11 @@ export class Worktrees implements Service {
     const free = await freeBytes(this.#engine.layout.parent)
     if (free < this.#engine.minFreeDiskBytes) this.#inBackground(this.#spares.giveUp())
     return free
+  }
+
+  /** The state of the worktree directory's place; changes nothing and never throws. */
+  place(): Promise<Place> {
+    return lookAtPlace(this.#engine.layout.parent)
   }
 
   async #emptyTrash(): Promise<void> {

@@ -1,4 +1,4 @@
-import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Agent } from '../support/agent.ts'
@@ -7,6 +7,7 @@ import { Installation } from '../support/installation.ts'
 import { testDatabase } from '../support/postgres.ts'
 import { type Product, Scenario } from '../support/scenario.ts'
 import { seed } from '../support/seed.ts'
+import { until } from '../support/until.ts'
 
 describe('wrong input gets the contract’s error and changes nothing', () => {
   let scenario: Scenario
@@ -101,13 +102,36 @@ describe('wrong input gets the contract’s error and changes nothing', () => {
     })
     await writeFile(join(machine.dir, 'a-file'), '')
     await scenario.know(blocked, { [product.id]: product.clone })
-    await blocked.start(['healthy', 'degraded'])
+    await blocked.start(['degraded'])
+    expect((await blocked.status()).problems).toEqual([
+      {
+        ...{ code: 'WORKTREE_FAILED', remedy: expect.stringContaining('SCRUM4ME_AGENT_WORKTREE_DIR') },
+        message: expect.stringMatching(/a-file\/worktrees cannot be used \(ENOTDIR\)/),
+      },
+    ])
     const other = await blocked.agent()
     await agent.close()
     const job = await scenario.job(product.id)
     expect(await other.fails('wait_for_job', { wait_seconds: 20 })).toMatch(/^(WORKTREE_FAILED|DISK_LOW): /)
     expect(await scenario.jobRow(job)).toMatchObject({ status: 'QUEUED' })
     await other.close()
+    await rm(join(machine.dir, 'a-file'))
+    expect((await blocked.status()).problems).toEqual([])
+    await blocked.end()
+  })
+
+  it('a disk below the floor: never healthy, from the first answer on', async () => {
+    const full = await scenario.installation({ env: { SCRUM4ME_MIN_FREE_DISK_BYTES: String(2 ** 50) } })
+    const seen = new Set<string>()
+    full.spawnDaemon()
+    await until('it is up', async () => {
+      const { state, problems, daemon } = await full.status()
+      if (daemon === null) return false
+      seen.add(`${state} ${problems.map(({ code }) => code)}`)
+      return state === 'healthy' || state === 'degraded'
+    })
+    expect(seen).toContain('degraded DISK_LOW')
+    expect(seen).not.toContain('healthy ')
   })
 })
 
