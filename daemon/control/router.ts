@@ -1,3 +1,4 @@
+import { toDatabaseError } from '../db/database-error.ts'
 import { DaemonError } from '../errors.ts'
 import type { ControlRequest } from '../wire/control.ts'
 import { isRecord } from '../wire/json-rpc.ts'
@@ -58,10 +59,21 @@ export async function route(request: ControlRequest, context: ControlContext): P
       'Shell command and daemon are of different releases: run `scrum4me-daemon restart`.',
     )
   }
-  const answer = await method.call(request.params, context)
+  const answer = await method.call(request.params, context).catch((thrown: unknown) => {
+    throw told(method.name, thrown, context)
+  })
   // What a person did, for whoever wonders later.
   if (ACTS.has(method)) context.logger.info(actedOn(request.params), `${method.name} by command`)
   return answer
+}
+
+/** What the driver or Prisma throws says too much and too little; the log gets it where we cannot name it. */
+function told(name: string, thrown: unknown, { logger }: ControlContext): unknown {
+  const error = toDatabaseError(thrown)
+  if (error === undefined || error === thrown || error.code !== 'INTERNAL') return error ?? thrown
+  const cause = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)
+  logger.error({ cause }, `${name} by command failed`)
+  return error
 }
 
 const ACTS: ReadonlySet<ControlMethod> = new Set([

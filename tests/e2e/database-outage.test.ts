@@ -45,6 +45,20 @@ describe('a database that goes away', () => {
     await agent.call('update_job_status', { job_id: job, status: 'skipped' })
   })
 
+  it('is told to whoever gives a command as what it is, also before the daemon has noticed', async () => {
+    await setUp({ SCRUM4ME_HEARTBEAT_SECONDS: '10' })
+    // Both pools have connected, so that what follows fails in the middle of a command.
+    await machine.json('jobs')
+    await server.kill()
+    for (const command of [['jobs'], ['questions'], ['enqueue', 'T-1']]) {
+      const { code, stderr } = await machine.cli(...command)
+      expect({ command, code, stderr }).toMatchObject({
+        ...{ command, code: 1, stderr: expect.stringMatching(/^DATABASE_UNAVAILABLE: /) },
+      })
+      expect(stderr).not.toMatch(/prisma|defect/i)
+    }
+  })
+
   it('a final report made meanwhile is kept on disk and delivered once, also by the next daemon', async () => {
     const { product } = await setUp()
     const agent = await machine.agent()
