@@ -1,4 +1,4 @@
-import { loadConfig } from '../config/load-config.ts'
+import { inspectConfig, loadConfig } from '../config/load-config.ts'
 import { RepoRoots } from '../config/repo-roots.ts'
 import { type Check, fail, ok, skip } from '../control/doctor/check.ts'
 import { machineChecks } from '../control/doctor/machine-checks.ts'
@@ -11,7 +11,9 @@ import { askRaw } from './ask-daemon.ts'
 import { EXIT } from './exit.ts'
 import { fetchStatus } from './fetch-status.ts'
 import type { Invocation } from './invocation.ts'
+import { nextEnvironment } from './next-config.ts'
 import { Reply } from './reply.ts'
+import { findService } from './service/find-service.ts'
 import { serviceChecks } from './service/service-checks.ts'
 import { printable, type Style, styleOf } from './style.ts'
 
@@ -78,7 +80,22 @@ async function daemonChecks(invocation: Invocation): Promise<readonly Check[]> {
   // It only waits for its configuration, and says so.
   if (report.database === null) return [daemon, ...problemChecks(report.problems)]
   const answer = new Reply(await askRaw(invocation, 'doctor', {}, { timeoutMs: DEADLINE_MS }))
-  return [daemon, ...problemChecks(report.problems), ...answer.list('checks').map(parseCheck)]
+  return [
+    daemon,
+    ...problemChecks(report.problems),
+    ...(await nextStartChecks(invocation)),
+    ...answer.list('checks').map(parseCheck),
+  ]
+}
+
+/** What the one that runs does not feel yet: settings for which the next one would refuse to start. */
+async function nextStartChecks(invocation: Invocation): Promise<Check[]> {
+  const env = nextEnvironment(invocation, await findService(invocation))
+  const { home } = invocation.paths
+  const { faults } = await inspectConfig({ env, home, redactor: new Redactor() })
+  return faults.map(({ name, expected, remedy }) =>
+    fail('next start', `would be refused: ${name}: expected ${expected}`, remedy),
+  )
 }
 
 /** What the daemon complains of by itself. */

@@ -196,6 +196,11 @@ test('restart leaves the daemon alone when the next one could not start, and say
     expect(config.stderr).toContain('the next one would not start')
     expect(config.stderr).toContain(`chmod 600 ${file}`)
     await rm(file)
+    await writeFile(file, 'SCRUM4ME_HEARTBEAT_SECONDS=abc\n', { mode: 0o600 })
+    const doctor = await machine.cli('doctor')
+    expect(doctor.code).toBe(1)
+    expect(doctor.stdout).toMatch(/✗ next start .*SCRUM4ME_HEARTBEAT_SECONDS: expected an integer/)
+    await rm(file)
     const env = { SCRUM4ME_LEASE_SECONDS: 'soon' }
     const wrong = await machine.cliWith({ env }, 'restart')
     expect(wrong.code).toBe(1)
