@@ -53,7 +53,14 @@ export async function isRunning({ paths }: Pick<Invocation, 'paths'>): Promise<b
   }
 }
 
-async function nameForeignDatabase({ env, paths, terminal }: Invocation): Promise<void> {
+/**
+ * Names on stderr a DATABASE_URL of this shell that is not that of the daemon that runs; silent when none answers.
+ * `taken`: the next daemon is started from this shell and will use it.
+ */
+export async function nameForeignDatabase(
+  { env, paths, terminal }: Invocation,
+  { taken = false }: { readonly taken?: boolean } = {},
+): Promise<void> {
   const url = env.DATABASE_URL
   if (!url) return
   const params = { url_sha256: createHash('sha256').update(url).digest('hex') }
@@ -62,8 +69,11 @@ async function nameForeignDatabase({ env, paths, terminal }: Invocation): Promis
       await control(paths.socket, 'same-database', params, { timeoutMs: QUICK_DEADLINE_MS }),
     )
     if (answer.flag('same')) return
+    const where = answer.text('where')
     terminal.err(
-      `Note: DATABASE_URL of this shell is not the daemon's and is ignored; the daemon uses ${answer.text('where')}.`,
+      taken
+        ? `Note: DATABASE_URL of this shell is not the daemon's; the next daemon uses it instead of ${where}.`
+        : `Note: DATABASE_URL of this shell is not the daemon's and is ignored; the daemon uses ${where}.`,
     )
   } catch {
     // Whatever is wrong, the call itself says it better.

@@ -1,4 +1,5 @@
 import { DaemonError } from '../errors.ts'
+import { nameForeignDatabase } from './ask-daemon.ts'
 import { readHolder } from './holder.ts'
 import type { Invocation } from './invocation.ts'
 import { checkNextConfig } from './next-config.ts'
@@ -15,6 +16,7 @@ export async function restart(invocation: Invocation): Promise<number> {
   const service = await findService(invocation)
   if (holder === undefined) return startStopped(invocation)
   await checkNextConfig(invocation, service)
+  await nameForeignDatabase(invocation, { taken: service === undefined })
   // Asked for over the socket, never by the supervisor's signal: only so do sessions hear that the next one comes.
   await stopProcess(invocation, holder, 'restart')
   if (service === undefined) return startStopped(invocation, 'Restarted')

@@ -2,6 +2,7 @@ import { DaemonError } from '../errors.ts'
 import { delay } from '../lifecycle/delay.ts'
 import { daemonCommand } from '../wire/daemon-command.ts'
 import type { StatusReport } from '../wire/status-report.ts'
+import { nameForeignDatabase } from './ask-daemon.ts'
 import { spawnDetached } from './detached.ts'
 import { EXIT } from './exit.ts'
 import { fetchStatus } from './fetch-status.ts'
@@ -25,6 +26,7 @@ export async function start(invocation: Invocation): Promise<number> {
   }
   if (before.daemon !== null) {
     terminal.out(`Already running, pid ${before.daemon.pid}.`)
+    await nameForeignDatabase(invocation)
     // One that only waits for its configuration runs, but does nothing.
     return before.database === null ? announce(invocation, before) : EXIT.ok
   }
@@ -37,7 +39,9 @@ export async function startStopped(invocation: Invocation, word?: string): Promi
   const service = await findService(invocation)
   if (service !== undefined) {
     await service.start()
-    return announce(invocation, await untilStarted(invocation), word)
+    const report = await untilStarted(invocation)
+    await nameForeignDatabase(invocation)
+    return announce(invocation, report, word)
   }
   const child = await spawnDetached(invocation)
   try {

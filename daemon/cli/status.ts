@@ -1,5 +1,6 @@
 import { stripVTControlCharacters } from 'node:util'
 import { delay } from '../lifecycle/delay.ts'
+import { nameForeignDatabase } from './ask-daemon.ts'
 import { EXIT, STATE_EXIT } from './exit.ts'
 import { fetchStatus } from './fetch-status.ts'
 import type { Invocation } from './invocation.ts'
@@ -20,6 +21,7 @@ export async function status(invocation: Invocation, options: StatusOptions): Pr
   if (options.watch) return watch(invocation, options.json === true)
   const { terminal, paths } = invocation
   const report = await fetchStatus(paths)
+  if (report.daemon !== null) await nameForeignDatabase(invocation)
   terminal.out(
     options.json ? JSON.stringify(report, null, 2) : statusText(report, styleOf(terminal.colour), Date.now()),
   )
@@ -30,7 +32,10 @@ export async function status(invocation: Invocation, options: StatusOptions): Pr
  * Until ^C. On a terminal the screen is drawn over in place: each line is written and the rest of it
  * cleared, so nothing blinks. Elsewhere one document (`--json`: a line) per change.
  */
-async function watch({ terminal, paths }: Invocation, json: boolean): Promise<number> {
+async function watch(invocation: Invocation, json: boolean): Promise<number> {
+  const { terminal, paths } = invocation
+  // Once, and before the screen is drawn over.
+  await nameForeignDatabase(invocation)
   const inPlace = terminal.isTTY && !json
   if (inPlace) terminal.raw('\u001b[?1049h\u001b[?25l')
   let last = ''

@@ -1,6 +1,7 @@
 import { DaemonError } from '../errors.ts'
 import { control } from '../ipc/control-client.ts'
 import type { Paths } from '../paths.ts'
+import { nameForeignDatabase } from './ask-daemon.ts'
 import { EXIT } from './exit.ts'
 import { type Holder, isAlive, readHolder, waitUntilGone } from './holder.ts'
 import type { Invocation } from './invocation.ts'
@@ -17,6 +18,7 @@ export async function stop(invocation: Invocation): Promise<number> {
   const { terminal, paths } = invocation
   const holder = await readHolder(paths)
   const service = await findService(invocation)
+  if (holder !== undefined) await nameForeignDatabase(invocation)
   // Also when no process is there: a supervisor may be about to restart it.
   if (service !== undefined) await service.stop()
   if (holder === undefined) {

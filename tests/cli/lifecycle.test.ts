@@ -112,6 +112,22 @@ test('PG* variables of the shell neither reach the embedded server nor mislead a
 })
 
 describe('stop', () => {
+  test('names a DATABASE_URL that is not the daemon’s; restart says that the next one uses it', async () => {
+    await start()
+    const env = { DATABASE_URL: 'postgresql://x:hunter22@nowhere.invalid/y' }
+    const restarted = await machine.cliWith({ env }, 'restart')
+    expect(restarted).toMatchObject({
+      ...{ code: 0, stderr: expect.stringContaining('the next daemon uses it instead of embedded') },
+    })
+    expect(restarted.stderr).not.toContain('hunter22')
+    const stopped = await machine.cli('stop')
+    expect(stopped).toMatchObject({ code: 0, stderr: '' })
+    await start()
+    expect(await machine.cliWith({ env }, 'stop')).toMatchObject({
+      ...{ code: 0, stderr: expect.stringContaining('is ignored; the daemon uses embedded') },
+    })
+  })
+
   test('ends a foreground run in order; until then a second run names it, exits 75 and changes nothing', async () => {
     await start()
     const running = await pid()

@@ -191,6 +191,11 @@ describe('the rest', () => {
     expect(other.stderr).toContain("DATABASE_URL of this shell is not the daemon's")
     expect(other.stderr).not.toContain('hunter22')
     JSON.parse(other.stdout)
+    for (const command of ['status', 'start']) {
+      const { code, stderr } = await machine.cliWith({ env }, command)
+      expect({ command, code, stderr }).toEqual({ command, code: 0, stderr: other.stderr })
+    }
+    expect((await machine.cli('status')).stderr).toBe('')
     expect((await machine.cli('jobs', '--json')).stderr).toBe('')
   })
 
