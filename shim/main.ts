@@ -1,4 +1,5 @@
 import { Session } from './session.ts'
+import { USAGE, wrongUsage } from './usage.ts'
 
 // The bin `scrum4me-mcp`, and what `scrum4me-daemon mcp` imports: loading it runs it, both ways. One MCP session
 // on stdin and stdout. It is over when stdin ends, nobody reads stdout, or a signal says so; never because the
@@ -8,6 +9,17 @@ import { Session } from './session.ts'
 const MAX_LINE = 32 * 1024 * 1024
 /** For a client that closed stdin but still reads the last answers, ms. */
 const FLUSH_MS = 50
+
+const args = process.argv.slice(2)
+if (args.includes('--help') || args.includes('-h')) {
+  process.stdout.write(`${USAGE}\n`)
+  process.exit(0)
+}
+const fault = wrongUsage(args)
+if (fault !== undefined) {
+  process.stderr.write(`error: ${fault}\n${USAGE}\n`)
+  process.exit(2)
+}
 
 const { stdin, stdout } = process
 const session = new Session()

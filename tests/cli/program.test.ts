@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,6 +7,7 @@ import { exitCodeOf } from '../../daemon/cli/exit.ts'
 import { runCli } from '../../daemon/cli/program.ts'
 import { toDaemonError } from '../../daemon/errors.ts'
 import { ControlError } from '../../daemon/ipc/control-client.ts'
+import { MAIN, SHIM } from '../support/installation.ts'
 import { fakeTerminal } from './terminal.ts'
 
 let directory: string
@@ -52,6 +54,19 @@ describe('usage', () => {
     expect((await cli(args)).code).toBe(2)
   })
 
+  test.each([
+    { args: ['--bogus'], error: "unknown option '--bogus'" },
+    { args: ['extra'], error: "too many arguments: 'extra'" },
+    { args: ['--home', '/nowhere', 'extra'], error: "too many arguments: 'extra'" },
+    { args: ['--home'], error: "option '--home <dir>' argument missing" },
+  ])('mcp $args is wrong usage by either name of the shim', async ({ args, error }) => {
+    for (const command of [[MAIN, 'mcp'], [SHIM]]) {
+      const child = spawnSync(process.execPath, [...command, ...args], { encoding: 'utf8', input: '' })
+      expect(child).toMatchObject({ status: 2, stdout: '' })
+      expect(child.stderr).toMatch(new RegExp(`^error: ${error}\n`))
+    }
+  })
+
   test('a mistyped subcommand is named, with those there are', async () => {
     for (const args of [
       ['jobs', 'foo'],
@@ -79,6 +94,8 @@ describe('usage', () => {
       expect(help.stdout).toContain(`\n  ${command}`)
     }
     expect((await cli(['jobs', 'cancel', '--help'])).code).toBe(0)
+    const shim = spawnSync(process.execPath, [SHIM, '--help'], { encoding: 'utf8', input: '' })
+    expect(shim).toMatchObject({ status: 0, stdout: expect.stringContaining('Usage: scrum4me-mcp') })
   })
 })
 

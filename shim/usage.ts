@@ -1,0 +1,21 @@
+export const USAGE = `Usage: scrum4me-mcp [--home <dir>]
+Speaks MCP on stdin and stdout; the same as \`scrum4me-daemon mcp\`.`
+
+/**
+ * What is wrong with the command line, undefined when nothing is. By hand: `parseArgs` of `node:util` takes a
+ * tenth of an idle shim's memory.
+ */
+export function wrongUsage(args: readonly string[]): string | undefined {
+  let isNamed = false
+  for (let at = 0; at < args.length; at += 1) {
+    const word = args[at] ?? ''
+    if (word === '--home') {
+      at += 1
+      if (args[at] === undefined) return "option '--home <dir>' argument missing"
+    } else if (word.startsWith('--home=')) continue
+    else if (word.startsWith('-')) return `unknown option '${word}'`
+    else if (word === 'mcp' && !isNamed) isNamed = true
+    else return `too many arguments: '${word}'`
+  }
+  return undefined
+}
