@@ -69,10 +69,10 @@ export class Link implements DialHandlers {
     clearTimeout(this.#timer)
     this.#timer = undefined
     this.#fault = undefined
-    const { socket } = this.#paths
+    const { socket, home } = this.#paths
     try {
       this.#hello ??= await composeHello(process.env, this.#session.clientInfo)
-      await checkPrivateDirectory(dirname(socket))
+      await checkPrivateDirectory(dirname(socket), { home })
       // Loaded when the client has its first answer, because it takes a while.
       const { dial } = await import('../daemon/wire/dial.ts')
       this.#line = dial(socket, this, 'verbatim')

@@ -40,6 +40,7 @@ export async function askRaw(
     timeoutMs: options.timeoutMs ?? CALL_DEADLINE_MS,
     helloMs: HELLO_DEADLINE_MS,
     startCommand: daemonCommand('start', paths),
+    home: paths.home,
   })
 }
 

@@ -16,7 +16,12 @@ const HELLO_DEADLINE_MS = 2_000
  */
 export async function fetchStatus(paths: Paths, owner?: number): Promise<StatusReport> {
   const whose = owner === undefined ? {} : { owner }
-  const answer = control(paths.socket, 'status', {}, { timeoutMs: HELLO_DEADLINE_MS, ...whose })
+  const answer = control(
+    paths.socket,
+    'status',
+    {},
+    { timeoutMs: HELLO_DEADLINE_MS, home: paths.home, ...whose },
+  )
   try {
     // Of a process that cannot answer there is other word, at once: no need to wait for the deadline.
     const first = await Promise.race([answer, whenStuck(paths)])

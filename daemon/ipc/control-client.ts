@@ -31,6 +31,8 @@ export interface ControlOptions {
   readonly startCommand?: string
   /** uid of the user whose daemon it is, where root asks another's; default: ours. */
   readonly owner?: number
+  /** The home of the installation, for the remedy where the socket's directory is not private. */
+  readonly home?: string
 }
 
 /**
@@ -47,7 +49,7 @@ export async function control(
   const absent = (cause: unknown) =>
     new ControlError('not_running', 'DAEMON_UNREACHABLE', 'No daemon is running', `Start it: ${start}`, cause)
   try {
-    await checkPrivateDirectory(dirname(socketPath), options.owner)
+    await checkPrivateDirectory(dirname(socketPath), { uid: options.owner, home: options.home })
   } catch (error) {
     if (codeOf(error) === 'ENOENT') throw absent(error)
     if (error instanceof DaemonError)

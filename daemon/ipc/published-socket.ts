@@ -9,7 +9,7 @@ import { type Listener, type ListenerHandlers, listen } from './listener.ts'
 import { SocketFile } from './socket-file.ts'
 
 export interface PublishedSocketOptions {
-  readonly paths: Pick<Paths, 'socket' | 'runDir'>
+  readonly paths: Pick<Paths, 'home' | 'socket' | 'runDir'>
   readonly maxConnections: number
   readonly handlers: ListenerHandlers
   readonly logger: Logger
@@ -39,7 +39,8 @@ export class PublishedSocket {
 
   /** Throws a DaemonError, with nothing left behind, when the path is taken or not private. */
   async publish(): Promise<void> {
-    await checkPrivateDirectory(dirname(this.#options.paths.socket))
+    const { socket, home } = this.#options.paths
+    await checkPrivateDirectory(dirname(socket), { home })
     await this.#lockPath()
     try {
       await this.#file.checkFree()

@@ -38,6 +38,23 @@ test('refuses a home that is open to others, names the command, and changes noth
   expect(await readdir(home)).toEqual([])
 })
 
+test.each([
+  { name: 'a home that holds files of others', home: '.', socket: undefined },
+  { name: 'a socket directory outside the home', home: 'h', socket: 'x.sock' },
+])('$name is not to be closed to them', async ({ home, socket }) => {
+  const directory = await tempDirectory()
+  await writeFile(join(directory, 'of-others'), '')
+  await chmod(directory, 0o1777)
+  const env = {
+    SCRUM4ME_HOME: join(directory, home),
+    ...(socket === undefined ? {} : { SCRUM4ME_SOCKET: join(directory, socket) }),
+  }
+  await expect(ensureHome(resolvePaths(env))).rejects.toMatchObject({
+    code: 'PERMISSION_DENIED',
+    remedy: expect.stringMatching(/^(?!.*chmod).* a directory of (its|your) own/),
+  })
+})
+
 test.runIf(process.getuid?.() === 0)('refuses the home of another user', async () => {
   const home = await tempDirectory()
   await chown(home, 65534, 65534)

@@ -2,7 +2,8 @@ import { access, constants, lstat, rm, stat, statfs, writeFile } from 'node:fs/p
 import { dirname, join } from 'node:path'
 import type { Config } from '../../config/config.ts'
 import type { RepoRoots } from '../../config/repo-roots.ts'
-import { codeOf } from '../../errors.ts'
+import { codeOf, toDaemonError } from '../../errors.ts'
+import { checkHome } from '../../ipc/check-home.ts'
 import type { Git } from '../../worktrees/git/git.ts'
 import { type Check, fail, ok, warn, within } from './check.ts'
 import { cloneChecks } from './clone-checks.ts'
@@ -35,24 +36,41 @@ async function configurationCheck(roots: RepoRoots): Promise<Check> {
 }
 
 async function permissionChecks({ paths, worktreeDir }: Config): Promise<readonly Check[]> {
-  const home = await privateCheck('home', paths.home)
+  const home = await homeCheck(paths.home)
   const env = await lstat(paths.envFile).then(
-    () => privateCheck('daemon.env', paths.envFile),
+    () => envFileCheck(paths.envFile),
     () => undefined,
   )
   return [home, ...(env === undefined ? [] : [env]), await worktreeDirCheck(worktreeDir)]
 }
 
-async function privateCheck(name: string, path: string): Promise<Check> {
+async function homeCheck(home: string): Promise<Check> {
+  try {
+    await checkHome(home)
+    return ok('home', `${home}, mode 0${modeOf(await stat(home))}`)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') {
+      return warn('home', `${home} does not exist yet`, 'The first start makes it.')
+    }
+    const { message, remedy } = toDaemonError(error)
+    return fail('home', message, remedy)
+  }
+}
+
+async function envFileCheck(path: string): Promise<Check> {
+  const name = 'daemon.env'
   const found = await stat(path).catch(() => undefined)
   if (found === undefined) return warn(name, `${path} does not exist yet`, 'The first start makes it.')
-  const mode = found.mode & 0o777
+  const mode = modeOf(found)
   if (found.uid !== process.getuid?.()) {
     return fail(name, `${path} belongs to uid ${found.uid}`, `Run \`chown $(id -u) ${path}\`.`)
   }
-  if ((mode & 0o077) === 0) return ok(name, `${path}, mode 0${mode.toString(8)}`)
-  const wanted = found.isDirectory() ? '700' : '600'
-  return fail(name, `${path} is open to others (0${mode.toString(8)})`, `Run \`chmod ${wanted} ${path}\`.`)
+  if ((found.mode & 0o077) === 0) return ok(name, `${path}, mode 0${mode}`)
+  return fail(name, `${path} is open to others (0${mode})`, `Run \`chmod 600 ${path}\`.`)
+}
+
+function modeOf({ mode }: { mode: number }): string {
+  return (mode & 0o777).toString(8)
 }
 
 /** A write, not `access`: a read-only mount and a hardened unit say no only then. Leaves nothing behind. */
