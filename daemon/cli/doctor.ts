@@ -3,9 +3,10 @@ import { RepoRoots } from '../config/repo-roots.ts'
 import { type Check, fail, ok, skip } from '../control/doctor/check.ts'
 import { machineChecks } from '../control/doctor/machine-checks.ts'
 import { DaemonError } from '../errors.ts'
+import type { Paths } from '../paths.ts'
 import { Redactor } from '../redact.ts'
 import { VERSION } from '../version.ts'
-import { daemonCommand } from '../wire/daemon-command.ts'
+import { daemonCommand, withHome } from '../wire/daemon-command.ts'
 import { Git } from '../worktrees/git/git.ts'
 import { askRaw } from './ask-daemon.ts'
 import { EXIT } from './exit.ts'
@@ -22,8 +23,10 @@ const DEADLINE_MS = 5 * 60_000
 
 /** Checks everything, from inside the daemon where there is one, and says what to do. */
 export async function doctor(invocation: Invocation, options: { readonly json?: boolean }): Promise<number> {
-  const { terminal } = invocation
-  const checks = [...(await daemonChecks(invocation)), ...(await serviceChecks(invocation))]
+  const { terminal, paths } = invocation
+  const checks = [...(await daemonChecks(invocation)), ...(await serviceChecks(invocation))].map((check) =>
+    forHome(check, paths),
+  )
   const failed = checks.filter((check) => check.state === 'fail').length
   if (options.json) terminal.out(JSON.stringify({ ok: failed === 0, checks }, null, 2))
   else {
@@ -31,6 +34,16 @@ export async function doctor(invocation: Invocation, options: { readonly json?: 
     terminal.out(`\n${conclusion(checks, failed)}`)
   }
   return failed === 0 ? EXIT.ok : EXIT.failed
+}
+
+/** As it is typed for this installation. */
+function forHome(check: Check, paths: Paths): Check {
+  const { message, remedy } = check
+  return {
+    ...check,
+    message: withHome(message, paths),
+    remedy: remedy === null ? null : withHome(remedy, paths),
+  }
 }
 
 function conclusion(checks: readonly Check[], failed: number): string {

@@ -2,6 +2,7 @@ import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 
 import { toDaemonError } from '../errors.ts'
 import { resolvePaths } from '../paths.ts'
 import { VERSION } from '../version.ts'
+import { withHome } from '../wire/daemon-command.ts'
 import { EXIT, exitCodeOf } from './exit.ts'
 import { addHelp, refuseUnknown } from './help.ts'
 import type { Invocation } from './invocation.ts'
@@ -26,7 +27,9 @@ export async function runCli(args: readonly string[], environment: CliEnvironmen
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
     const failure = toDaemonError(error)
-    environment.terminal.err(failure.text.split('\n').map(printable).join('\n'))
+    const { home } = program.opts<{ home?: string }>()
+    const text = withHome(failure.text, resolvePaths(environment.env, { home }))
+    environment.terminal.err(text.split('\n').map(printable).join('\n'))
     return exitCodeOf(failure)
   }
 }

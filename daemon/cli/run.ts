@@ -5,6 +5,7 @@ import { Supervisor } from '../lifecycle/supervisor.ts'
 import { openLogOutput } from '../log-sinks.ts'
 import { createLogger, type Logger } from '../logger.ts'
 import { Redactor } from '../redact.ts'
+import { withHome } from '../wire/daemon-command.ts'
 import { EXIT, runExitCodeOf } from './exit.ts'
 import type { Invocation } from './invocation.ts'
 
@@ -17,7 +18,7 @@ export async function run(invocation: Invocation): Promise<number> {
   const redactor = new Redactor()
   const fail = async (thrown: unknown): Promise<number> => {
     const error = toDaemonError(thrown)
-    terminal.err(redactor.clean(error.text))
+    terminal.err(withHome(redactor.clean(error.text), paths))
     // An error that only the file system had words for may pass: the supervisor tries again.
     const code = thrown === error ? runExitCodeOf(error) : EXIT.failed
     // launchd knows no exit code that it would not restart after.

@@ -9,6 +9,7 @@ import { createLogger } from '../logger.ts'
 import { Redactor } from '../redact.ts'
 import { VERSION } from '../version.ts'
 import type { ControlRequest } from '../wire/control.ts'
+import { withHome } from '../wire/daemon-command.ts'
 import { PROTOCOL } from '../wire/protocol.ts'
 import type { StatusReport } from '../wire/status-report.ts'
 import { EXIT } from './exit.ts'
@@ -124,7 +125,7 @@ class Desk {
     const { message, remedy } = this.fault
     return {
       message: message.replace(/\s*\n\s*/g, ' '),
-      remedy: `${remedy} It is looked at again every ${RECHECK_MS / 1000} s.`,
+      remedy: `${withHome(remedy, this.#invocation.paths)} It is looked at again every ${RECHECK_MS / 1000} s.`,
     }
   }
 

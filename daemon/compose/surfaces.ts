@@ -134,7 +134,7 @@ export function composeSurfaces(
     context: (site) =>
       toolContext(
         {
-          ...{ dispatch, backlog, questions, book, roots, redactor, status, omittedTools },
+          ...{ dispatch, backlog, questions, book, roots, redactor, paths, status, omittedTools },
           missingTables: database.unusableTables,
           database: answers,
           cleanUp: () => reconciler.run(),

@@ -4,8 +4,10 @@ import type { QuestionWatch } from '../backlog/question-watch.ts'
 import type { RepoRoots } from '../config/repo-roots.ts'
 import type { ClaimBook } from '../jobs/claim-book.ts'
 import type { Logger } from '../logger.ts'
+import type { Paths } from '../paths.ts'
 import type { Redactor } from '../redact.ts'
 import type { ToolContext } from '../tools/context.ts'
+import { withHome } from '../wire/daemon-command.ts'
 import { type JobCallServices, jobCalls } from './job-calls.ts'
 import type { CallSite } from './session-host.ts'
 
@@ -18,6 +20,7 @@ export interface ToolContextServices extends JobCallServices {
   readonly roots: RepoRoots
   git(cwd: string, args: readonly string[], sshAuthSock: string | null): Promise<string>
   readonly redactor: Redactor
+  readonly paths: Pick<Paths, 'home' | 'isDefaultHome'>
   readonly logger: Logger
 }
 
@@ -37,7 +40,7 @@ export function toolContext(services: ToolContextServices, site: CallSite): Tool
     signal: site.signal,
     progress: site.progress,
     log: services.logger,
-    clean: (text) => services.redactor.clean(text),
+    clean: (text) => withHome(services.redactor.clean(text), services.paths),
   }
 }
 

@@ -10,6 +10,7 @@ import type { SupersededReports } from '../jobs/superseded-reports.ts'
 import type { Presence } from '../presence/presence.ts'
 import type { SessionRegistry } from '../sessions/registry.ts'
 import { VERSION } from '../version.ts'
+import { withHome } from '../wire/daemon-command.ts'
 import type { JobStatus, SessionStatus, StatusReport } from '../wire/status-report.ts'
 import { problems } from './problems.ts'
 import type { QueueCount } from './queue-count.ts'
@@ -81,7 +82,7 @@ export async function collectStatus(from: StatusSources): Promise<StatusReport> 
       files: from.fileFaults(),
       endpoint: from.endpointFault(),
       worktrees: from.worktreesFault() ?? place.fault,
-    }),
+    }).map((problem) => ({ ...problem, remedy: withHome(problem.remedy, config.paths) })),
     daemon: {
       version: VERSION,
       pid: process.pid,

@@ -30,6 +30,6 @@ export interface ToolContext {
   /** Sends an MCP progress notification if the client asked for progress; never throws. */
   progress(message: string): void
   readonly log: Logger
-  /** Blanks registered secrets in a text that leaves the process. */
+  /** A text that leaves the process: registered secrets blanked, our commands as typed for this home. */
   clean(text: string): string
 }

@@ -6,6 +6,13 @@ export function daemonCommand(command: string, paths: Pick<Paths, 'home' | 'isDe
   return `scrum4me-daemon ${command}${home}`
 }
 
+/** Every command of ours that a text quotes in backticks, as it is typed for this installation. */
+export function withHome(text: string, paths: Pick<Paths, 'home' | 'isDefaultHome'>): string {
+  return text.replace(/`scrum4me-daemon ([^`]+)`/g, (quoted, command: string) =>
+    / --home\b/.test(command) ? quoted : `\`${daemonCommand(command, paths)}\``,
+  )
+}
+
 /** A word as a POSIX shell reads it back. */
 export function shellWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`

@@ -221,8 +221,17 @@ describe('without a daemon', () => {
     const { code, stderr } = await cli(['run'], { SCRUM4ME_PRESENCE: 'always' })
     expect(code).toBe(78)
     expect(stderr).toContain('SCRUM4ME_PRESENCE')
+    expect(stderr).toContain(`\`scrum4me-daemon config --home ${home}\``)
     await expect(import('node:fs/promises').then((fs) => fs.stat(home))).rejects.toThrow('ENOENT')
   })
+})
+
+test('what an error or a check tells to run is of this home', async () => {
+  const login = await cli(['login'], {}, 'not a url\ntoken-12345678\n')
+  expect(login.stderr).toContain(`\`scrum4me-daemon login --home ${home}\``)
+  const { checks } = JSON.parse((await cli(['doctor', '--json'])).stdout)
+  expect(JSON.stringify(checks)).toContain(`\`scrum4me-daemon init --home ${home}\``)
+  expect(JSON.stringify(checks)).not.toMatch(/`scrum4me-daemon (?![^`]*--home)/)
 })
 
 describe('mcp-config', () => {

@@ -21,7 +21,7 @@ it('leaves a job without a repo root queued, says so once a minute, and gives it
   const text = await agent.fails('wait_for_job', { wait_seconds: 20 })
   expect(text).toMatch(/^REPO_ROOT_MISSING: /)
   expect(text).toContain(unknown.id)
-  expect(text).toContain('scrum4me-daemon init')
+  expect(text).toMatch(/`scrum4me-daemon init [^`]*--home [^`]+`/)
   // The second time the session is not told again: it waits.
   expect(await agent.call('wait_for_job', { wait_seconds: 1 })).toMatchObject({ status: 'timeout' })
   expect(await scenario.jobRow(job)).toEqual(before)
