@@ -9,13 +9,19 @@ if (isShim(process.argv.slice(2))) {
     import('./cli/program.ts'),
     import('./cli/terminal.ts'),
   ])
-  const code = await runCli(process.argv.slice(2), {
+  const terminal = processTerminal(process)
+  let code = await runCli(process.argv.slice(2), {
     env: process.env,
     cwd: workingDirectory(),
-    terminal: processTerminal(process),
+    terminal,
   })
   // Ending takes along what is still on its way to a slow reader.
-  await Promise.all([process.stdout, process.stderr].map(flushed))
+  await flushed(process.stdout)
+  if (terminal.lost !== undefined) {
+    terminal.err(`The output could not be written: ${terminal.lost.message}`)
+    code ||= 1
+  }
+  await flushed(process.stderr)
   process.exit(code)
 }
 

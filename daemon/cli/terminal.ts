@@ -1,3 +1,5 @@
+import { codeOf } from '../errors.ts'
+
 /** Where a command writes and reads; tests give it their own. */
 export interface Terminal {
   /** Writes a line (or lines) to stdout. */
@@ -18,16 +20,30 @@ export interface Terminal {
   size(): { readonly columns: number; readonly rows: number }
 }
 
-export function processTerminal(process: NodeJS.Process): Terminal {
+export interface ProcessTerminal extends Terminal {
+  /** Why some of the output did not get out (a full disk); undefined if all did, or its reader went away. */
+  readonly lost: Error | undefined
+}
+
+export function processTerminal(process: NodeJS.Process): ProcessTerminal {
   const { stdin, stdout, stderr, env } = process
   const closed = new AbortController()
   // `status | head` closes the pipe early; that is no failure.
   stdout.on('error', () => closed.abort())
   stderr.on('error', () => undefined)
+  let failed: Error | undefined
+  // The first counts: after it the stream only says that it is closed.
+  const write = (text: string) =>
+    void stdout.write(text, (error) => {
+      failed ??= error ?? undefined
+    })
   return {
-    out: (text) => void stdout.write(`${text}\n`),
+    get lost() {
+      return codeOf(failed) === 'EPIPE' ? undefined : failed
+    },
+    out: (text) => write(`${text}\n`),
     err: (text) => void stderr.write(`${text}\n`),
-    raw: (text) => void stdout.write(text),
+    raw: (text) => write(text),
     // Opened only when read: a daemon without a terminal may have none.
     get stdin() {
       return stdin

@@ -226,6 +226,31 @@ describe('without a daemon', () => {
   })
 })
 
+test.runIf(process.platform === 'linux')(
+  'output that is lost is a failure; a reader that has seen enough is none',
+  () => {
+    const shell = (line: string) =>
+      spawnSync('bash', ['-c', `set -o pipefail; ${line}`, process.execPath], {
+        cwd: directory,
+        env: {
+          PATH: process.env.PATH,
+          HOME: directory,
+          SCRUM4ME_HOME: home,
+          MAIN: join(process.cwd(), 'dist/daemon/main.js'),
+        },
+        encoding: 'utf8',
+      })
+    for (const command of ['--version', 'completion bash', 'config --json', 'mcp-config']) {
+      const { status, stderr } = shell(`"$0" "$MAIN" ${command} >/dev/full`)
+      expect([command, status]).toEqual([command, 1])
+      expect(stderr).toMatch(/^(No daemon.*\n)?The output could not be written: ENOSPC.*\n$/)
+    }
+    // Its exit code says what it found.
+    expect(shell('"$0" "$MAIN" status >/dev/full').status).toBe(3)
+    expect(shell('"$0" "$MAIN" completion bash | true')).toMatchObject({ status: 0, stderr: '' })
+  },
+)
+
 test('what an error or a check tells to run is of this home', async () => {
   const login = await cli(['login'], {}, 'not a url\ntoken-12345678\n')
   expect(login.stderr).toContain(`\`scrum4me-daemon login --home ${home}\``)
