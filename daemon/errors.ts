@@ -93,6 +93,15 @@ export function codeOf(thrown: unknown): string | undefined {
   return typeof thrown.code === 'string' ? thrown.code : undefined
 }
 
+/** For `catch`: `fallback` where there is no such file, the error itself where that is not known. */
+export function unlessMissing<T>(fallback: T): (error: unknown) => T {
+  return (error) => {
+    const code = codeOf(error)
+    if (code === 'ENOENT' || code === 'ENOTDIR') return fallback
+    throw error
+  }
+}
+
 /** The contract's words for both "does not exist" and "is not yours". */
 export function notFound(entity: string, id: string): DaemonError {
   return new DaemonError(

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { unlessMissing } from '../errors.ts'
 import { delay } from '../lifecycle/delay.ts'
 import type { Paths } from '../paths.ts'
 import { readProcess } from '../wire/read-process.ts'
@@ -9,9 +10,12 @@ export interface Holder {
   readonly startedAt: string
 }
 
-/** The live process that holds this home, or undefined: a recycled pid has another start time. */
+/**
+ * The live process that holds this home, or undefined: a recycled pid has another start time. Throws what the
+ * file system says where it cannot be looked at: that nothing runs there is not known then.
+ */
 export async function readHolder(paths: Pick<Paths, 'runDir'>): Promise<Holder | undefined> {
-  const text = await readFile(join(paths.runDir, 'daemon.pid'), 'utf8').catch(() => '')
+  const text = await readFile(join(paths.runDir, 'daemon.pid'), 'utf8').catch(unlessMissing(''))
   const [pid, ...rest] = text.trim().split(' ')
   const holder = { pid: Number(pid), startedAt: rest.join(' ') }
   return holder.pid > 0 && holder.startedAt !== '' && (await isAlive(holder)) ? holder : undefined

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { DaemonError } from '../errors.ts'
+import { DaemonError, unlessMissing } from '../errors.ts'
 import { delay } from '../lifecycle/delay.ts'
 import { LOG_FILE } from '../log-file.ts'
 import { logText } from '../log-text.ts'
@@ -47,7 +47,7 @@ export async function logs(invocation: Invocation, options: LogsOptions): Promis
 
 /** The last lines, and where the file ended; undefined without a file. Reads from the end, not all of it. */
 async function readTail(file: string, count: number): Promise<{ lines: string[]; end: number } | undefined> {
-  const handle = await open(file, 'r').catch(() => undefined)
+  const handle = await open(file, 'r').catch(unlessMissing(undefined))
   if (handle === undefined) return undefined
   try {
     const { size } = await handle.stat()

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -148,6 +148,18 @@ describe('without a daemon', () => {
 
   test('stop is no failure', async () => {
     expect(await cli(['stop'])).toMatchObject({ code: 0, stdout: 'No daemon was running.\n' })
+  })
+
+  test.each([
+    'run',
+    'logs',
+  ])('%s that cannot be looked at is not taken for one that is not there', async (name) => {
+    const other = join(directory, `unreadable-${name}`)
+    await mkdir(other)
+    await symlink(name, join(other, name))
+    const { code, stdout, stderr } = await cli([name === 'run' ? 'stop' : 'logs', '--home', other])
+    expect([code, stdout]).toEqual([1, ''])
+    expect(stderr).toMatch(/^VALIDATION_ERROR: .*ELOOP/)
   })
 
   test('config shows what a start from here would use, --home included', async () => {
