@@ -58,7 +58,7 @@ export function toDaemonError(thrown: unknown): DaemonError {
 
 const ACCESS = 'Make it accessible to the user who runs this, or name another path.'
 const OTHER_PATH = 'Name another path.'
-const SPACE = 'Free some space there and try again.'
+const SPACE = 'Free some space on that file system and try again.'
 
 /** What the machine's owner can mend: errno to our code, what it means, what to do. */
 const REFUSALS: ReadonlyMap<string, readonly [ErrorCode, string, string]> = new Map([
@@ -72,15 +72,24 @@ const REFUSALS: ReadonlyMap<string, readonly [ErrorCode, string, string]> = new 
   ['EDQUOT', ['DISK_LOW', 'the disk quota is used up', SPACE]],
 ])
 
-/** `<path>: <reason> (<errno>, <call>)`, of an error that names a path. */
+/** A failed write names no path; what these mean is plain all the same. */
+const PATHLESS: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EROFS'])
+
+/** `<path>: <reason> (<errno>, <call>)`, of an error that names a path or needs none. */
 function fileSystemError(thrown: unknown): DaemonError | undefined {
   const errno = codeOf(thrown)
   const refusal = errno === undefined ? undefined : REFUSALS.get(errno)
-  if (refusal === undefined || !(thrown instanceof Error) || !('path' in thrown)) return undefined
-  if (typeof thrown.path !== 'string') return undefined
+  if (errno === undefined || refusal === undefined || !(thrown instanceof Error)) return undefined
+  const path = 'path' in thrown && typeof thrown.path === 'string' ? thrown.path : undefined
+  if (path === undefined && !PATHLESS.has(errno)) return undefined
   const [code, reason, remedy] = refusal
   const call = 'syscall' in thrown && typeof thrown.syscall === 'string' ? `, ${thrown.syscall}` : ''
-  return new DaemonError(code, `${thrown.path}: ${reason} (${errno}${call})`, remedy, thrown)
+  return new DaemonError(
+    code,
+    `${path ?? 'A file could not be written'}: ${reason} (${errno}${call})`,
+    remedy,
+    thrown,
+  )
 }
 
 export function messageOf(thrown: unknown): string {

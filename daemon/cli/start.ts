@@ -1,5 +1,8 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { DaemonError } from '../errors.ts'
 import { delay } from '../lifecycle/delay.ts'
+import { LOG_FILE } from '../log-file.ts'
 import { daemonCommand } from '../wire/daemon-command.ts'
 import type { StatusReport } from '../wire/status-report.ts'
 import { nameForeignDatabase } from './ask-daemon.ts'
@@ -56,14 +59,21 @@ export async function startStopped(invocation: Invocation, word?: string): Promi
     if ((await code) === EXIT.held && (await readHolder(paths)) !== undefined) {
       return announce(invocation, await untilStarted(invocation))
     }
-    terminal.err(await child.complaints())
-    terminal.err(
-      `The daemon ended at once, exit code ${await code}; see \`${daemonCommand('logs', paths)}\`.`,
-    )
+    const complaints = await child.complaints()
+    if (complaints !== '') terminal.err(complaints)
+    const more = await whereMoreIsSaid(invocation, complaints)
+    terminal.err(`The daemon ended at once, exit code ${await code}${more}.`)
     return EXIT.failed
   } finally {
     child.release()
   }
+}
+
+/** One that ended before it could open its log has none; on a full disk it could not even complain. */
+async function whereMoreIsSaid({ paths }: Invocation, complaints: string): Promise<string> {
+  const log = await stat(join(paths.logDir, LOG_FILE)).catch(() => undefined)
+  if (log !== undefined && log.size > 0) return `; see \`${daemonCommand('logs', paths)}\``
+  return complaints === '' ? `; \`${daemonCommand('run', paths)}\` shows why` : ''
 }
 
 /** The first report that is not of a start; undefined when `ended` aborts before. */

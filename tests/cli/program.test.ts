@@ -225,8 +225,25 @@ describe('without a daemon', () => {
     expect(toDaemonError(refused).text).toBe(
       'PERMISSION_DENIED: /ro/x: the file system is read-only (EROFS, mkdir). Make it writable, or name another path.',
     )
+    // A failed write names no path.
+    const full = Object.assign(new Error('ENOSPC: no space left on device, write'), {
+      ...{ code: 'ENOSPC', syscall: 'write' },
+    })
+    expect(toDaemonError(full).text).toBe(
+      'DISK_LOW: A file could not be written: no space is left on the device (ENOSPC, write). Free some space on that file system and try again.',
+    )
     expect(toDaemonError(new TypeError('x')).code).toBe('INTERNAL')
     expect(toDaemonError(Object.assign(new Error('x'), { code: 'EACCES' })).code).toBe('INTERNAL')
+  })
+
+  test('start tells of no log where none was opened', async () => {
+    const { code, stderr } = await cli(['start', '--home', join(directory, 'no-log')], {
+      SCRUM4ME_LEASE_SECONDS: 'soon',
+    })
+    expect(code).toBe(1)
+    expect(stderr).toMatch(
+      /SCRUM4ME_LEASE_SECONDS: expected(.|\n)*\nThe daemon ended at once, exit code 78\.\n$/,
+    )
   })
 
   test('run with a wrong configuration exits 78 and creates nothing', async () => {
