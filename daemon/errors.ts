@@ -120,7 +120,8 @@ export function notFound(entity: string, id: string): DaemonError {
   )
 }
 
-function sentence(text: string): string {
+/** Ends with a full stop unless it ends a sentence already. */
+export function sentence(text: string): string {
   const trimmed = text.trim()
   return trimmed === '' || /[.!?]$/.test(trimmed) ? trimmed : `${trimmed}.`
 }

@@ -10,7 +10,7 @@ import { daemonCommand, withHome } from '../wire/daemon-command.ts'
 import { Git } from '../worktrees/git/git.ts'
 import { askRaw } from './ask-daemon.ts'
 import { EXIT } from './exit.ts'
-import { fetchStatus } from './fetch-status.ts'
+import { fetchReport } from './fetch-status.ts'
 import type { Invocation } from './invocation.ts'
 import { nextEnvironment } from './next-config.ts'
 import { Reply } from './reply.ts'
@@ -66,20 +66,14 @@ export function doctorText(checks: readonly Check[], style: Style): string {
 }
 
 async function daemonChecks(invocation: Invocation): Promise<readonly Check[]> {
-  const report = await fetchStatus(invocation.paths)
-  if (report.state === 'stopped') {
-    const start = `Start it with \`${daemonCommand('start', invocation.paths)}\`.`
-    return [
-      fail('daemon', 'not running; the rest is what this shell finds', start),
-      ...(await offline(invocation)),
-    ]
-  }
+  const report = await fetchReport(invocation.paths)
   if (report.daemon === null) {
     const [problem] = report.problems
-    return [
-      fail('daemon', problem?.message ?? 'not answering', problem?.remedy ?? ''),
-      ...(await offline(invocation)),
-    ]
+    const message =
+      problem?.code === 'NOT_RUNNING'
+        ? 'not running; the rest is what this shell finds'
+        : (problem?.message ?? 'not answering')
+    return [fail('daemon', message, problem?.remedy ?? ''), ...(await offline(invocation))]
   }
   const { version, pid } = report.daemon
   const daemon =

@@ -1,8 +1,10 @@
+import { codeOf, type DaemonError, sentence, toDaemonError } from '../errors.ts'
+import { checkHome } from '../ipc/check-home.ts'
 import { ControlError, control } from '../ipc/control-client.ts'
 import { delay } from '../lifecycle/delay.ts'
 import type { Paths } from '../paths.ts'
 import { VERSION } from '../version.ts'
-import { daemonCommand } from '../wire/daemon-command.ts'
+import { daemonCommand, withHome } from '../wire/daemon-command.ts'
 import type { StatusReport } from '../wire/status-report.ts'
 import { isStalled, isSuspended, readHolder } from './holder.ts'
 
@@ -54,6 +56,45 @@ export async function fetchStatus(paths: Paths, owner?: number): Promise<StatusR
   }
 }
 
+/**
+ * As `fetchStatus`, a report also where the home or the socket's directory cannot be looked at: its problem is
+ * why. Throws what is left.
+ */
+export async function fetchReport(paths: Paths): Promise<StatusReport> {
+  try {
+    return await fetchStatus(paths)
+  } catch (error) {
+    const fault = await pathFault(paths, error)
+    if (fault === undefined) throw error
+    const holder = await readHolder(paths).catch(() => undefined)
+    return {
+      ...NOTHING,
+      state: holder === undefined ? 'stopped' : 'not_answering',
+      problems: [
+        {
+          code: fault.code,
+          message: sentence(fault.message),
+          remedy: withHome(sentence(fault.remedy), paths),
+        },
+      ],
+    }
+  }
+}
+
+/** The fault of a path that kept us from asking; the home's own check says it best. */
+async function pathFault(paths: Paths, error: unknown): Promise<DaemonError | undefined> {
+  if (error instanceof ControlError) {
+    return error.failure === 'refused' && error.code === 'PERMISSION_DENIED' ? error : undefined
+  }
+  const fault = toDaemonError(
+    await checkHome(paths.home).then(
+      () => error,
+      (why: unknown) => (codeOf(why) === 'ENOENT' ? error : why),
+    ),
+  )
+  return fault.code === 'PERMISSION_DENIED' || fault.code === 'VALIDATION_ERROR' ? fault : undefined
+}
+
 export function isStatusReport(value: unknown): value is StatusReport {
   if (typeof value !== 'object' || value === null) return false
   return (
@@ -83,7 +124,7 @@ function stopped(paths: Paths): StatusReport {
 }
 
 async function silent(paths: Paths, why: string, prefix: string): Promise<StatusReport> {
-  const holder = await readHolder(paths)
+  const holder = await readHolder(paths).catch(() => undefined)
   const pid = holder === undefined ? '' : ` (pid ${holder.pid})`
   const restart = daemonCommand('restart', paths)
   return {
@@ -114,7 +155,8 @@ const HEAD_START_MS = 150
 
 /** Resolves if the holder's process is stopped by a signal, or its loop is marked as stalled; else never. */
 async function whenStuck(paths: Paths): Promise<'suspended' | 'stalled'> {
-  const holder = await readHolder(paths)
+  // What keeps us from looking keeps us from asking too, or does not matter.
+  const holder = await readHolder(paths).catch(() => undefined)
   if (holder !== undefined) {
     if (await isSuspended(holder)) return 'suspended'
     await delay(HEAD_START_MS)

@@ -2,7 +2,7 @@ import { stripVTControlCharacters } from 'node:util'
 import { delay } from '../lifecycle/delay.ts'
 import { nameForeignDatabase } from './ask-daemon.ts'
 import { EXIT, STATE_EXIT } from './exit.ts'
-import { fetchStatus } from './fetch-status.ts'
+import { fetchReport } from './fetch-status.ts'
 import type { Invocation } from './invocation.ts'
 import { statusText } from './status-text.ts'
 import { styleOf } from './style.ts'
@@ -20,7 +20,7 @@ export interface StatusOptions {
 export async function status(invocation: Invocation, options: StatusOptions): Promise<number> {
   if (options.watch) return watch(invocation, options.json === true)
   const { terminal, paths } = invocation
-  const report = await fetchStatus(paths)
+  const report = await fetchReport(paths)
   if (report.daemon !== null) await nameForeignDatabase(invocation)
   terminal.out(
     options.json ? JSON.stringify(report, null, 2) : statusText(report, styleOf(terminal.colour), Date.now()),
@@ -43,7 +43,7 @@ async function watch(invocation: Invocation, json: boolean): Promise<number> {
   try {
     await untilInterrupted(terminal, async (ended) => {
       while (!ended.aborted) {
-        const report = await fetchStatus(paths)
+        const report = await fetchReport(paths)
         code = STATE_EXIT[report.state] ?? EXIT.failed
         const text = json ? JSON.stringify(report) : statusText(report, styleOf(terminal.colour), Date.now())
         if (inPlace) terminal.raw(frame(`${text}\n\n${HINT}`, terminal.size()))

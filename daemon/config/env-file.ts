@@ -16,7 +16,7 @@ export interface EnvFile {
 /**
  * Reads `daemon.env`. It holds secrets, so a file that others own is a fault and none of its values is read;
  * one that others may read is a fault too, and its values are there only to be checked in the same go.
- * A missing file is an empty one.
+ * A missing file is an empty one; so is one in a home that cannot be entered, of which the home's own check tells.
  */
 export async function readEnvFile(path: string): Promise<EnvFile> {
   let text: string
@@ -28,7 +28,7 @@ export async function readEnvFile(path: string): Promise<EnvFile> {
     open = modeFault(path, stat)
     text = await readFile(path, 'utf8')
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return { values: new Map(), faults: [] }
+    if (isOutOfSight(error)) return { values: new Map(), faults: [] }
     const fault = {
       name: path,
       expected: `a readable file (${codeOf(error) ?? 'it cannot be read'})`,
@@ -38,6 +38,12 @@ export async function readEnvFile(path: string): Promise<EnvFile> {
   }
   const { values, faults } = parseEnvFile(text, path)
   return { values, faults: open === undefined ? faults : [open, ...faults] }
+}
+
+function isOutOfSight(error: unknown): boolean {
+  const code = codeOf(error)
+  if (code === 'ENOENT' || code === 'ENOTDIR') return true
+  return code === 'EACCES' && error instanceof Error && 'syscall' in error && error.syscall === 'lstat'
 }
 
 function accessFault(path: string, stat: { isFile(): boolean; uid: number }): ConfigFault | undefined {

@@ -146,6 +146,30 @@ describe('without a daemon', () => {
     })
   })
 
+  test('status and doctor report also of a home that is none', async () => {
+    const file = join(directory, 'home-is-a-file')
+    await writeFile(file, '')
+    for (const at of [file, join(file, 'below')]) {
+      const { code, stdout, stderr } = await cli(['status', '--json', '--home', at])
+      expect([code, stderr]).toEqual([3, ''])
+      const { state, problems } = JSON.parse(stdout)
+      expect(state).toBe('stopped')
+      expect(problems).toEqual([
+        expect.objectContaining({
+          code: expect.stringMatching(/^(PERMISSION_DENIED|VALIDATION_ERROR)$/),
+          message: expect.stringContaining(file),
+        }),
+      ])
+      const doctor = await cli(['doctor', '--json', '--home', at])
+      expect([doctor.code, doctor.stderr]).toEqual([1, ''])
+      const { checks } = JSON.parse(doctor.stdout)
+      const stateOf = (name: string) => checks.find((check: { name: string }) => check.name === name)?.state
+      expect([stateOf('home'), stateOf('git')]).toEqual(['fail', 'ok'])
+      const run = await cli(['run', '--home', at])
+      expect(run.stderr).toMatch(/--home or SCRUM4ME_HOME/)
+    }
+  })
+
   test('stop is no failure', async () => {
     expect(await cli(['stop'])).toMatchObject({ code: 0, stdout: 'No daemon was running.\n' })
   })
