@@ -1,5 +1,5 @@
 import { homedir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, isAbsolute, join, resolve } from 'node:path'
 
 /** A Unix socket's path may be this long on every platform we run on; Linux truncates silently above 107. */
 const MAX_SOCKET_BYTES = 103
@@ -29,7 +29,7 @@ export interface PathOptions {
 
 export function resolvePaths(env: NodeJS.ProcessEnv, options: PathOptions = {}): Paths {
   const defaultHome = join(homedir(), '.scrum4me')
-  const home = resolve(options.home || env.SCRUM4ME_HOME || defaultHome)
+  const home = resolve(fromTilde(options.home || env.SCRUM4ME_HOME || defaultHome, env))
   const runDir = join(home, 'run')
   return {
     home,
@@ -39,9 +39,23 @@ export function resolvePaths(env: NodeJS.ProcessEnv, options: PathOptions = {}):
     stateDir: join(home, 'state'),
     logDir: join(home, 'logs'),
     dataDir: join(home, 'data'),
-    socket: fitSocket(resolve(env.SCRUM4ME_SOCKET || join(runDir, 'daemon.sock'))),
+    socket: fitSocket(resolve(fromTilde(env.SCRUM4ME_SOCKET || join(runDir, 'daemon.sock'), env))),
     pgSocketDir: fitDirectory(join(runDir, 'pg'), home),
   }
+}
+
+/**
+ * The variables of the environment that count and name no absolute path: daemon and clients would each take them
+ * from where they happen to stand. `--home` is typed by a person, who stands where the command does.
+ */
+export function relativeLocations(env: NodeJS.ProcessEnv, options: PathOptions = {}): string[] {
+  const counting = options.home ? ['SCRUM4ME_SOCKET'] : ['SCRUM4ME_HOME', 'SCRUM4ME_SOCKET']
+  return counting.filter((name) => env[name] && !isAbsolute(fromTilde(env[name], env)))
+}
+
+/** What a shell leaves alone in quotes, a unit file, or an MCP configuration. */
+function fromTilde(path: string, env: NodeJS.ProcessEnv): string {
+  return path.startsWith('~/') ? join(env.HOME || homedir(), path.slice(2)) : path
 }
 
 /** A path that is too long moves to a private directory whose name both sides derive from it. */

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
 import { DaemonError } from '../daemon/errors.ts'
-import { resolvePaths } from '../daemon/paths.ts'
+import { relativeLocations, resolvePaths } from '../daemon/paths.ts'
 import { checkPrivateDirectory } from '../daemon/wire/check-private-directory.ts'
 import { composeHello } from '../daemon/wire/compose-hello.ts'
 import { daemonUnreachable } from '../daemon/wire/daemon-unreachable.ts'
@@ -71,6 +71,8 @@ export class Link implements DialHandlers {
     this.#fault = undefined
     const { socket, home } = this.#paths
     try {
+      const [name] = relativeLocations(process.env, { home: homeArgument() })
+      if (name !== undefined) throw notAbsolute(name)
       this.#hello ??= await composeHello(process.env, this.#session.clientInfo)
       await checkPrivateDirectory(dirname(socket), { home })
       // Loaded when the client has its first answer, because it takes a while.
@@ -117,6 +119,14 @@ export class Link implements DialHandlers {
     const pause = Math.random() * (this.#session.isWaiting ? RETRY_MS : IDLE_RETRY_MS)
     this.#timer = setTimeout(() => void this.#connect(), pause)
   }
+}
+
+function notAbsolute(name: string): DaemonError {
+  return new DaemonError(
+    'DAEMON_UNREACHABLE',
+    `No daemon can be found: ${name} of this server's environment is no absolute path`,
+    'Write the whole path, beginning with / or ~/, in the MCP configuration, then start the session again',
+  )
 }
 
 /** By hand: `parseArgs` of `node:util` takes a tenth of an idle shim's memory. */

@@ -1,6 +1,6 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { toDaemonError } from '../errors.ts'
-import { resolvePaths } from '../paths.ts'
+import { DaemonError, toDaemonError } from '../errors.ts'
+import { relativeLocations, resolvePaths } from '../paths.ts'
 import { VERSION } from '../version.ts'
 import { withHome } from '../wire/daemon-command.ts'
 import { EXIT, exitCodeOf } from './exit.ts'
@@ -55,18 +55,27 @@ export function buildProgram(environment: CliEnvironment, done: (code: number) =
     const { home } = program.opts<{ home?: string }>()
     return { terminal, env, cwd, home, paths: resolvePaths(env, { home }) }
   }
-  /** An action: its result is the exit code. */
-  const act =
+  /** An action that says by itself what is wrong with the settings: its result is the exit code. */
+  const look =
     <A extends unknown[]>(run: (invocation: Invocation, ...args: A) => Promise<number>) =>
     async (...args: A): Promise<void> =>
       done(await run(invocation(), ...args))
+  /** Any other action. */
+  const act =
+    <A extends unknown[]>(run: (invocation: Invocation, ...args: A) => Promise<number>) =>
+    async (...args: A): Promise<void> => {
+      const on = invocation()
+      const [name] = relativeLocations(env, on)
+      if (name !== undefined) throw notAbsolute(name)
+      done(await run(on, ...args))
+    }
   type Json = { json?: boolean }
   const json = () => new Option('--json', 'print one JSON document and nothing else')
 
   program
     .command('run')
     .description('run the daemon in the foreground; what systemd and launchd execute')
-    .action(act(async (on) => (await import('./run.ts')).run(on)))
+    .action(look(async (on) => (await import('./run.ts')).run(on)))
   program
     .command('mcp')
     .description('the stdio MCP shim, one per agent session')
@@ -91,7 +100,7 @@ export function buildProgram(environment: CliEnvironment, done: (code: number) =
     .addOption(json())
     .option('--watch', 'redraw every second until interrupted')
     .action(
-      act(async (on, options: Json & { watch?: boolean }) =>
+      look(async (on, options: Json & { watch?: boolean }) =>
         (await import('./status.ts')).status(on, options),
       ),
     )
@@ -110,7 +119,7 @@ export function buildProgram(environment: CliEnvironment, done: (code: number) =
     .command('config')
     .description('show effective settings and where each comes from, secrets masked')
     .addOption(json())
-    .action(act(async (on, options: Json) => (await import('./config.ts')).config(on, options)))
+    .action(look(async (on, options: Json) => (await import('./config.ts')).config(on, options)))
 
   program
     .command('init')
@@ -241,7 +250,7 @@ export function buildProgram(environment: CliEnvironment, done: (code: number) =
     .command('doctor')
     .description('check everything; one line each, with the remedy')
     .addOption(json())
-    .action(act(async (on, options: Json) => (await import('./doctor.ts')).doctor(on, options)))
+    .action(look(async (on, options: Json) => (await import('./doctor.ts')).doctor(on, options)))
   program
     .command('install')
     .description('make it a service of systemd or launchd, start it; over an older one: upgrade')
@@ -270,7 +279,7 @@ export function buildProgram(environment: CliEnvironment, done: (code: number) =
     .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
     .description('print a completion script for a shell')
     .action(
-      act(async (on, shell: 'bash' | 'zsh' | 'fish') =>
+      look(async (on, shell: 'bash' | 'zsh' | 'fish') =>
         (await import('./completion.ts')).completion(on, shell, program),
       ),
     )
@@ -281,6 +290,14 @@ export function buildProgram(environment: CliEnvironment, done: (code: number) =
     .action(act(async (on, options: Json) => (await import('./mcp-config.ts')).mcpConfig(on, options)))
   addHelp(program)
   return program
+}
+
+function notAbsolute(name: string): DaemonError {
+  return new DaemonError(
+    'VALIDATION_ERROR',
+    `${name} is no absolute path; nothing was done`,
+    'Write the whole path, beginning with / or ~/',
+  )
 }
 
 /** Parses an integer argument within bounds. */

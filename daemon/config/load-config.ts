@@ -1,7 +1,7 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { DaemonError } from '../errors.ts'
-import { type Paths, resolvePaths } from '../paths.ts'
+import { type Paths, relativeLocations, resolvePaths } from '../paths.ts'
 import type { Redactor } from '../redact.ts'
 import type { Config } from './config.ts'
 import { databaseUrlFault, maskDatabaseUrl, registerUrlSecrets } from './database-url.ts'
@@ -99,6 +99,9 @@ function noteLocations(
   const homeSource = options.home ? '--home' : options.env.SCRUM4ME_HOME ? 'environment' : 'default'
   reader.note('SCRUM4ME_HOME', paths.home, homeSource)
   reader.note('SCRUM4ME_SOCKET', paths.socket, options.env.SCRUM4ME_SOCKET ? 'environment' : 'default')
+  for (const name of relativeLocations(options.env, options)) {
+    reader.fault(name, 'an absolute path', 'Write the whole path, beginning with / or ~/.')
+  }
   // Clients find the daemon by these two and never read daemon.env: there they would divide the two sides.
   for (const name of LOCATIONS) {
     if (!file.has(name)) continue

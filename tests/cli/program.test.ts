@@ -270,6 +270,14 @@ describe('without a daemon', () => {
     )
   })
 
+  test.each(['start', 'stop', 'jobs', 'run'])('%s takes no place from where it stands', async (command) => {
+    for (const env of [{ SCRUM4ME_HOME: 'q' }, { SCRUM4ME_SOCKET: 'q/x.sock' }]) {
+      const { code, stderr } = await cli([command], env)
+      expect(code).toBe(command === 'run' ? 78 : 1)
+      expect(stderr).toMatch(new RegExp(`^VALIDATION_ERROR: (.|\\n)*${Object.keys(env)[0]}.*absolute path`))
+    }
+  })
+
   test('run with a wrong configuration exits 78 and creates nothing', async () => {
     const { code, stderr } = await cli(['run'], { SCRUM4ME_PRESENCE: 'always' })
     expect(code).toBe(78)

@@ -78,6 +78,25 @@ describe('precedence', () => {
   })
 })
 
+describe('home and socket', () => {
+  const env = { HOME: '/u', SCRUM4ME_HOME: '~/q', SCRUM4ME_SOCKET: '~/s/x.sock' }
+
+  test('may begin with ~/', async () => {
+    const { config } = await loadConfig({ env, redactor })
+    expect(config.paths).toMatchObject({ home: '/u/q', socket: '/u/s/x.sock' })
+  })
+
+  test('are absolute in the environment; --home may be relative', async () => {
+    const relative = { SCRUM4ME_HOME: 'q', SCRUM4ME_SOCKET: 'x.sock' }
+    const text = await faultsOf(relative)
+    expect(text).toContain('SCRUM4ME_SOCKET: expected an absolute path')
+    expect(text).not.toContain('SCRUM4ME_HOME')
+    await expect(loadConfig({ env: relative, redactor })).rejects.toThrow(
+      /SCRUM4ME_HOME: expected an absolute/,
+    )
+  })
+})
+
 describe('faults', () => {
   test('all of them in one message, each with name, shape and remedy', async () => {
     const text = await faultsOf({

@@ -55,6 +55,13 @@ test('--home wins over the environment, in both spellings and behind `mcp`', asy
   }
 })
 
+test('a home that is not absolute is named, not looked for where the client stands', async () => {
+  const shimmed = new ShimSession(shim.file, { SCRUM4ME_HOME: 'here' }, [])
+  expect((await shimmed.call('x')).result?.content?.[0]?.text).toMatch(
+    /^DAEMON_UNREACHABLE: .*SCRUM4ME_HOME.* no absolute path.*MCP configuration/,
+  )
+})
+
 test('a cancelled call is not answered', async () => {
   const shimmed = await session()
   const cancelled = shimmed.request('tools/call', { name: 'x' })
