@@ -28,6 +28,8 @@ export interface BackendSteps {
   checkSchema(): Promise<DaemonError | null>
   /** The user behind the token, or why there is none. */
   authorize(): Promise<{ caller: Caller } | { refused: string }>
+  /** What to do about a token that is refused. */
+  readonly tokenRemedy: string
 }
 
 const RETRY_BASE_MS = 250
@@ -128,7 +130,7 @@ export class Backend implements Service {
   refused(reason: string): void {
     if (this.#state !== 'up') return
     this.#logger.warn({ reason }, 'the API token is refused')
-    this.#become('unauthorized', tokenRefused(reason))
+    this.#become('unauthorized', tokenRefused(reason, this.#steps.tokenRemedy))
     this.#ensureLoop()
   }
 
@@ -159,7 +161,7 @@ export class Backend implements Service {
             this.#become('up', null)
             return
           }
-          this.#become('unauthorized', tokenRefused(result.refused))
+          this.#become('unauthorized', tokenRefused(result.refused, this.#steps.tokenRemedy))
         }
       } catch (error) {
         this.#become('connecting', unreachable(error))
@@ -214,10 +216,10 @@ function notYet(): DaemonError {
   )
 }
 
-function tokenRefused(reason: string): DaemonError {
+function tokenRefused(reason: string, remedy: string): DaemonError {
   return new DaemonError(
     'UNAUTHORIZED',
     `The API token of this daemon is ${reason}; it is not present and claims nothing`,
-    'Create a token in Scrum4Me, run `scrum4me-daemon login`, then `scrum4me-daemon restart`; the present one is taken up by itself when it becomes valid again.',
+    `${remedy}; the present one is taken up by itself when it becomes valid again.`,
   )
 }

@@ -20,6 +20,16 @@ export interface StepsOptions {
   found(findings: SchemaFindings): void
 }
 
+/** Nothing but this daemon knows the embedded database: there is no web app in which to make a token for it. */
+function tokenRemedy(isEmbedded: boolean, isSet: boolean): string {
+  if (!isEmbedded) {
+    return 'Create a token in Scrum4Me, run `scrum4me-daemon login`, then `scrum4me-daemon restart`'
+  }
+  return isSet
+    ? 'The embedded database has a token of its own: remove SCRUM4ME_TOKEN from the environment and daemon.env, then run `scrum4me-daemon restart`'
+    : 'It is the one of the embedded database, in state/token: make it valid again there (table api_tokens, at `scrum4me-daemon db url`)'
+}
+
 /** The way from nothing to an authorized caller: owner of the embedded database, guest on a shared one. */
 export function backendSteps(options: StepsOptions): BackendSteps {
   const { config, pools, embedded, redactor } = options
@@ -48,6 +58,7 @@ export function backendSteps(options: StepsOptions): BackendSteps {
       const { userId, tokenId, isDemo } = check.caller
       return { caller: { userId, tokenId, isDemo } }
     },
+    tokenRemedy: tokenRemedy(embedded !== null, config.token !== undefined),
   }
 
   async function ownToken(): Promise<string | null> {

@@ -13,6 +13,7 @@ function make(steps: Partial<BackendSteps>): Backend {
       reach: async () => undefined,
       checkSchema: async () => null,
       authorize: async () => ({ caller }),
+      tokenRemedy: 'Log in',
       ...steps,
     },
     silentLogger,

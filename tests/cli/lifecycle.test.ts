@@ -74,6 +74,15 @@ describe('start', () => {
     expect(await processesHere()).toEqual([])
   })
 
+  test('a token that the embedded database does not know is to be removed, not made in a web app', async () => {
+    await machine.start(['degraded'], { SCRUM4ME_TOKEN: 'of-another-database' })
+    const refused = await until('the token is refused', async () =>
+      (await machine.status()).problems.find(({ code }) => code === 'UNAUTHORIZED'),
+    )
+    expect(refused.remedy).toContain('remove SCRUM4ME_TOKEN')
+    expect(refused.remedy).not.toContain('login')
+  })
+
   test('after kill -9 the next start adopts the database', async () => {
     await start()
     await machine.end('SIGKILL')
