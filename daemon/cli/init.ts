@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { DaemonError, toDaemonError } from '../errors.ts'
 import { askRaw } from './ask-daemon.ts'
 import type { Invocation } from './invocation.ts'
 import { recordRoot } from './record-root.ts'
@@ -23,10 +24,17 @@ export async function init(
   }
   const reply = new Reply(await askRaw(invocation, 'init', params))
   const [id, name, root] = [reply.text('product_id'), reply.text('name'), reply.text('repo_root')]
-  await recordRoot(reply.text('agent_config'), id, root)
+  const made = `${reply.flag('created') ? 'Created' : 'Found'} product ${printable(name)} (${id})`
+  try {
+    await recordRoot(reply.text('agent_config'), id, root)
+  } catch (error) {
+    // The product is there all the same: whoever reads this must not make another.
+    const { code, message, remedy } = toDaemonError(error)
+    throw new DaemonError(code, `${made}, but did not record where it is: ${message}`, remedy, error)
+  }
   if (options.json) terminal.out(JSON.stringify({ product_id: id, name, repo_root: root }, null, 2))
   else {
-    terminal.out(`${reply.flag('created') ? 'Created' : 'Found'} product ${printable(name)} (${id})`)
+    terminal.out(made)
     terminal.out(`Its repository here: ${root}`)
     if (reply.flag('empty')) terminal.out('It has no commit yet; until it has one, no job of it can start.')
   }

@@ -31,12 +31,12 @@ export async function recordRoot(file: string, productId: string, path: string):
 
 async function rewrite(target: string, productId: string, path: string): Promise<void> {
   const { text, mode } = await current(target)
-  const next = withRepoRoot(text, productId, path)
+  const next = text === null ? undefined : withRepoRoot(text, productId, path)
   if (next === undefined) {
     throw new DaemonError(
       'VALIDATION_ERROR',
-      `${target} is no JSON object, so the repo root was not recorded in it`,
-      `Repair or remove the file, or set SCRUM4ME_REPO_ROOT_${productId}=${path}.`,
+      `${target} is no file with a JSON object, so the repo root was not recorded in it`,
+      `Repair it or move it away and run the same again, or set SCRUM4ME_REPO_ROOT_${productId}=${path}.`,
     )
   }
   if (next === text) return
@@ -56,12 +56,14 @@ async function rewrite(target: string, productId: string, path: string): Promise
   }
 }
 
-async function current(target: string): Promise<{ text: string; mode: number }> {
+/** `text` is null for a directory. */
+async function current(target: string): Promise<{ text: string | null; mode: number }> {
   try {
     const text = await readFile(target, 'utf8')
     return { text, mode: (await stat(target)).mode & 0o777 }
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return { text: '', mode: 0o600 }
+    if (codeOf(error) === 'EISDIR') return { text: null, mode: 0o600 }
     throw error
   }
 }

@@ -1,5 +1,5 @@
 import { fork } from 'node:child_process'
-import { lstat, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { lstat, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -29,6 +29,14 @@ test('a file that is no JSON object is left alone', async () => {
   await writeFile(file, 'not json {')
   await expect(recordRoot(file, 'a', '/two')).rejects.toMatchObject({ code: 'VALIDATION_ERROR' })
   expect(await readFile(file, 'utf8')).toBe('not json {')
+})
+
+test('a directory in its place is no defect', async () => {
+  await mkdir(file, { recursive: true })
+  await expect(recordRoot(file, 'a', '/two')).rejects.toMatchObject({
+    code: 'VALIDATION_ERROR',
+    message: expect.stringContaining(file),
+  })
 })
 
 test('a link stays a link', async () => {

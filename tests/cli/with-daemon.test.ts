@@ -54,6 +54,19 @@ describe('init', () => {
     })
   })
 
+  test('says that the product is there when its root cannot be recorded', async () => {
+    const { clone } = await cloneWithOrigin(join(machine.dir, 'unrecorded'), 'unrecorded')
+    const file = join(machine.env.HOME ?? '', '.scrum4me-agent-config.json')
+    const before = await readFile(file)
+    await writeFile(file, 'not json {')
+    const { code, stdout, stderr } = await machine.cli('init', clone)
+    await writeFile(file, before)
+    expect([code, stdout]).toEqual([1, ''])
+    const [product] = await scenario.db.query('select id from products where name = $1', ['unrecorded'])
+    expect(stderr).toContain(`VALIDATION_ERROR: Created product unrecorded (${product?.id}), but`)
+    expect(stderr).toContain(`SCRUM4ME_REPO_ROOT_${product?.id}=${clone}`)
+  })
+
   test('ten at once make one product', async () => {
     const { clone } = await cloneWithOrigin(join(machine.dir, 'ten'), 'ten')
     const made = await Promise.all(Array.from({ length: 10 }, () => machine.json('init', clone)))
