@@ -1,9 +1,9 @@
 import { lstat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { DaemonError } from '../errors.ts'
+import { bytesText } from '../status/bytes-text.ts'
 import { askDaemon } from './ask-daemon.ts'
 import type { Invocation } from './invocation.ts'
-import { bytesText } from './units.ts'
 
 const DUMP_DEADLINE_MS = 60 * 60_000
 const MIGRATE_DEADLINE_MS = 10 * 60_000

@@ -1,7 +1,8 @@
+import { bytesText } from '../status/bytes-text.ts'
 import type { DaemonState, StatusReport } from '../wire/status-report.ts'
 import { printable, type Style } from './style.ts'
 import { table } from './table.ts'
-import { agoText, bytesText, durationText } from './units.ts'
+import { agoText, durationText } from './units.ts'
 
 const WORDS: Record<DaemonState, string> = {
   starting: 'starting',

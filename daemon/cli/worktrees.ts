@@ -1,9 +1,10 @@
 import { resolve } from 'node:path'
+import { bytesText } from '../status/bytes-text.ts'
 import { askRaw } from './ask-daemon.ts'
 import type { Invocation } from './invocation.ts'
 import { Reply } from './reply.ts'
 import { table } from './table.ts'
-import { agoText, bytesText } from './units.ts'
+import { agoText } from './units.ts'
 
 /** Git work on a large repository takes its time. */
 const GIT_DEADLINE_MS = 10 * 60_000

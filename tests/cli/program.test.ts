@@ -170,6 +170,13 @@ describe('without a daemon', () => {
     }
   })
 
+  test('doctor tells space in units that fit it', async () => {
+    const env = { SCRUM4ME_MIN_FREE_DISK_BYTES: String(2 ** 52) }
+    const { checks } = JSON.parse((await cli(['doctor', '--json'], env)).stdout)
+    const disk = checks.find((check: { name: string }) => check.name === 'disk (home)')
+    expect(disk.message).toMatch(/ [KMGT]iB free, below the floor of 4096 TiB: /)
+  })
+
   test('stop is no failure', async () => {
     expect(await cli(['stop'])).toMatchObject({ code: 0, stdout: 'No daemon was running.\n' })
   })

@@ -4,6 +4,7 @@ import type { Config } from '../../config/config.ts'
 import type { RepoRoots } from '../../config/repo-roots.ts'
 import { codeOf, toDaemonError } from '../../errors.ts'
 import { checkHome } from '../../ipc/check-home.ts'
+import { bytesText } from '../../status/bytes-text.ts'
 import type { Git } from '../../worktrees/git/git.ts'
 import { type Check, fail, ok, warn, within } from './check.ts'
 import { cloneChecks } from './clone-checks.ts'
@@ -101,13 +102,13 @@ async function diskChecks({ worktreeDir, paths, minFreeDiskBytes }: Config): Pro
   ] as const) {
     const { bavail, bsize } = await statfs(await nearest(path))
     const free = bavail * bsize
-    const text = `${(free / 1024 ** 3).toFixed(1)} GiB free`
+    const text = `${bytesText(free)} free`
     checks.push(
       free >= minFreeDiskBytes
         ? ok(name, text)
         : fail(
             name,
-            `${text}, below the floor of ${(minFreeDiskBytes / 1024 ** 3).toFixed(1)} GiB: no job is claimed`,
+            `${text}, below the floor of ${bytesText(minFreeDiskBytes)}: no job is claimed`,
             'Make room (`scrum4me-daemon worktrees` lists what is kept), or lower SCRUM4ME_MIN_FREE_DISK_BYTES.',
           ),
     )
