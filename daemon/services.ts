@@ -46,7 +46,7 @@ export async function buildServices(options: DaemonOptions, owner: Owner): Promi
       await group.start(closing('database', () => database.close()))
       await group.start(database.backend)
       await group.start(closing('git', async () => features.gitProcess.stop()))
-      await group.start(features.worktreesService)
+      await group.start(features.worktrees)
       await group.start(features.glance)
       await group.start(features.reconciler)
       await group.start(features.demand)
@@ -67,7 +67,7 @@ export async function buildServices(options: DaemonOptions, owner: Owner): Promi
       await surfaces.host.drain(DRAIN_MS)
       surfaces.endpoint.goodbye(goodbye)
       // Git and du end first; what waits for them ends with them, and the next start takes it up again.
-      const ended = features.worktreesService.stop()
+      const ended = features.worktrees.stop()
       await group.stop()
       await ended
     },

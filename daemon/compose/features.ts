@@ -9,7 +9,6 @@ import { Reconciler } from '../dispatch/reconciler.ts'
 import { ClaimBook } from '../jobs/claim-book.ts'
 import { parseClaimRecord } from '../jobs/claim-record.ts'
 import { parseSupersededReport, SupersededReports } from '../jobs/superseded-reports.ts'
-import { StartWhenPossible } from '../lifecycle/start-when-possible.ts'
 import { Presence } from '../presence/presence.ts'
 import { SessionRegistry } from '../sessions/registry.ts'
 import { RecordStore } from '../state/record-store.ts'
@@ -138,7 +137,6 @@ export function composeFeatures(
       presence,
       demand,
     },
-    worktreesService: new StartWhenPossible(worktrees),
     rootWarnings: () => rootWarnings,
   }
 }

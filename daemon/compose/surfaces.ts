@@ -103,7 +103,6 @@ export function composeSurfaces(
       wanted: () => demand.wanted,
       draining: owner.draining,
       endpointFault: () => endpointFault,
-      worktreesFault: () => features.worktreesService.fault,
       fileFaults: () => [
         ...fileFaults,
         ...features.rootWarnings(),

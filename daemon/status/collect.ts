@@ -3,7 +3,6 @@ import type { Backend } from '../backend/backend.ts'
 import type { Config } from '../config/config.ts'
 import type { Listener } from '../db/listener.ts'
 import type { Dispatch } from '../dispatch/dispatch.ts'
-import type { DaemonError } from '../errors.ts'
 import type { ClaimBook } from '../jobs/claim-book.ts'
 import { LEASED } from '../jobs/claim-record.ts'
 import type { SupersededReports } from '../jobs/superseded-reports.ts'
@@ -41,7 +40,6 @@ export interface StatusSources {
   wanted(): boolean
   draining(): boolean
   endpointFault(): string | null
-  worktreesFault(): DaemonError | null
   fileFaults(): readonly string[]
 }
 
@@ -81,7 +79,7 @@ export async function collectStatus(from: StatusSources): Promise<StatusReport> 
         .map((entry) => ({ jobId: entry.job_id, reason: entry.reason ?? 'unknown' })),
       files: from.fileFaults(),
       endpoint: from.endpointFault(),
-      worktrees: from.worktreesFault() ?? place.fault,
+      worktrees: place.fault,
     }).map((problem) => ({ ...problem, remedy: withHome(problem.remedy, config.paths) })),
     daemon: {
       version: VERSION,

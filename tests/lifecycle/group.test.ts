@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { ServiceGroup } from '../../daemon/lifecycle/group.ts'
 import type { Service } from '../../daemon/lifecycle/service.ts'
-import { StartWhenPossible } from '../../daemon/lifecycle/start-when-possible.ts'
 
 function service(name: string, log: string[], faults: { start?: boolean; stop?: boolean } = {}): Service {
   return {
@@ -35,20 +34,5 @@ describe('ServiceGroup', () => {
     await group.start(service('a', log))
     await expect(group.start(service('b', log, { start: true }))).rejects.toThrow('b cannot start')
     expect(log).toEqual(['+a', '-a'])
-  })
-})
-
-describe('StartWhenPossible', () => {
-  it('reports why it does not run, instead of failing, and stops at any time', async () => {
-    const log: string[] = []
-    const late = new StartWhenPossible(service('late', log, { start: true }))
-    await late.start()
-    expect(late.fault?.message).toBe('late cannot start')
-    await late.stop()
-    const fine = new StartWhenPossible(service('fine', log))
-    await fine.start()
-    expect(fine.fault).toBeNull()
-    await fine.stop()
-    expect(log).toEqual(['-late', '+fine', '-fine'])
   })
 })
