@@ -1,5 +1,6 @@
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { JSONRPCMessage, RequestId } from '@modelcontextprotocol/sdk/types.js'
+import { withoutNullArguments } from './without-null-arguments.ts'
 
 /** A cancellation this long after the answer still says that nobody took it (contract 4), ms. */
 const WINDOW_MS = 2_000
@@ -51,7 +52,7 @@ export class DeliveryTap implements Transport {
   async start(): Promise<void> {
     this.#inner.onmessage = (message: JSONRPCMessage) => {
       this.#incoming(message)
-      this.onmessage?.(message)
+      this.onmessage?.(withoutNullArguments(message))
     }
     this.#inner.onclose = () => {
       const left = this.#isLeaving() ? 'left open' : undefined

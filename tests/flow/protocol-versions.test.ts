@@ -132,6 +132,16 @@ it.each([
   expect(await call('health')).toMatchObject({ status: 'ok', database: 'ok' })
 })
 
+it('a client that has no way to leave arguments out, and says null', async () => {
+  const { session } = await open(NEWEST)
+  const call = (name: string) => ask(session, 'tools/call', { name, arguments: null })
+  expect(await call('health')).toMatchObject({ structuredContent: { status: 'ok' } })
+  expect(await call('create_pbi')).toMatchObject({
+    isError: true,
+    content: [{ text: expect.stringMatching(/^VALIDATION_ERROR: product_id is required/) }],
+  })
+})
+
 it('what cannot be served is refused as JSON-RPC says', async () => {
   const { session } = await open(NEWEST)
   const codes = async (method: string, params: object) =>
