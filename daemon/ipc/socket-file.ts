@@ -23,15 +23,16 @@ export class SocketFile {
   }
 
   /**
-   * Throws CONFLICT when something lives at the path: a socket that accepts, or anything that is no
-   * socket. Only a socket that refuses (its owner is dead) may be replaced.
+   * Throws CONFLICT when something lives at the path, a socket that accepts; VALIDATION_ERROR for anything that is
+   * no socket. Only a socket that refuses (its owner is dead) may be replaced.
    */
   async checkFree(): Promise<void> {
     const found = await identify(this.path)
     if (found === undefined) return
     if (!found.isSocket) {
       throw new DaemonError(
-        'CONFLICT',
+        // No daemon to wait for: only a person can mend it.
+        'VALIDATION_ERROR',
         `${this.path} exists and is no socket; it was left alone`,
         'Move that file away, or set SCRUM4ME_SOCKET to another path',
       )

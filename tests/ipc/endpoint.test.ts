@@ -56,7 +56,7 @@ test('leaves a file that is no socket where it is', async () => {
   const paths = await tempHome()
   await writeFile(paths.socket, 'precious')
   await expect(testEndpoint(paths).endpoint.start()).rejects.toMatchObject({
-    code: 'CONFLICT',
+    code: 'VALIDATION_ERROR',
     message: expect.stringContaining('is no socket'),
   })
   expect(await readFile(paths.socket, 'utf8')).toBe('precious')
