@@ -1,19 +1,11 @@
 import { LEASED } from '../jobs/claim-record.ts'
 import { readJobs } from '../jobs/read.ts'
+import type { Verdict } from '../worktrees/reconcile.ts'
 import type { DispatchPorts } from './ports.ts'
 
 /** How long the worktree of a job that was released here waits for the job to come back, ms. */
 const KEEP_RELEASED_MS = 24 * 3600_000
 const ENDED = ['DONE', 'FAILED', 'CANCELLED', 'SKIPPED'] as const
-
-export type WorktreeVerdict =
-  | { readonly action: 'keep'; readonly reason: string }
-  | {
-      readonly action: 'remove'
-      readonly branch: 'keep' | 'delete'
-      readonly reason: string
-      readonly ended: (typeof ENDED)[number] | null
-    }
 
 /**
  * What becomes of each job's worktree, decided from what is remembered here and what the database says
@@ -23,8 +15,8 @@ export async function judgeWorktrees(
   ports: DispatchPorts,
   userId: string,
   jobIds: string[],
-): Promise<Map<string, WorktreeVerdict>> {
-  const verdicts = new Map<string, WorktreeVerdict>()
+): Promise<Map<string, Verdict>> {
+  const verdicts = new Map<string, Verdict>()
   const rows = new Map((await readJobs(ports.sql, userId, jobIds)).map((row) => [row.id, row]))
   for (const jobId of jobIds) {
     const claim = ports.book.get(jobId)
@@ -46,7 +38,7 @@ function verdictOf(
   claim:
     | { state: string; since: string; report: { status: string; branch: string | null } | null }
     | undefined,
-): WorktreeVerdict {
+): Verdict {
   const ended = ENDED.find((one) => one === status) ?? null
   if (ended !== null) {
     // Where another machine did it, the branch that counts is there.

@@ -1,10 +1,9 @@
 import { messageOf } from '../errors.ts'
 import type { Service } from '../lifecycle/service.ts'
+import type { Unmarked } from '../worktrees/reconcile.ts'
 import { demoReadsOnly } from './demo.ts'
 import type { DispatchPorts } from './ports.ts'
 import { judgeWorktrees } from './reconcile.ts'
-
-type Unmarked = Parameters<DispatchPorts['worktrees']['reconcile']>[2]
 
 const EVERY_MS = 3600_000
 

@@ -4,6 +4,7 @@ import type { ClaimRecord } from '../jobs/claim-record.ts'
 import { readJob } from '../jobs/read.ts'
 import { type Report, type ReportedRow, readReported, writeLateReport, writeReport } from '../jobs/report.ts'
 import { delay } from '../lifecycle/delay.ts'
+import { inTime } from '../lifecycle/in-time.ts'
 import { Limit } from '../lifecycle/limit.ts'
 import { LimitPerKey } from '../lifecycle/limit-per-key.ts'
 import type { DispatchPorts } from './ports.ts'
@@ -188,12 +189,4 @@ export class ReportDelivery {
     if (row === null) return 'gone'
     return row.status === 'CANCELLED' ? 'cancelled' : 'taken'
   }
-}
-
-/** `late`: not within `ms`; it goes on unwatched. */
-async function inTime<T>(work: Promise<T>, ms: number): Promise<T | 'late'> {
-  const over = new AbortController()
-  const late = delay(Math.max(0, ms), over.signal).then(() => 'late' as const)
-  work.catch(() => undefined)
-  return Promise.race([work, late]).finally(() => over.abort())
 }

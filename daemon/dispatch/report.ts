@@ -4,7 +4,7 @@ import type { ClaimRecord } from '../jobs/claim-record.ts'
 import { readLease } from '../jobs/lease.ts'
 import { readJob } from '../jobs/read.ts'
 import { writeReport } from '../jobs/report.ts'
-import { delay } from '../lifecycle/delay.ts'
+import { inTime } from '../lifecycle/in-time.ts'
 import type { Session } from '../sessions/session.ts'
 import { demoReadsOnly } from './demo.ts'
 import { lostError, notYours } from './lost.ts'
@@ -147,10 +147,8 @@ export class Reports {
 
   /** Git may have to ask origin, behind whatever else is done to the clone; the report does not wait for that long. */
   async #isPushed(jobId: string, branch: string): Promise<boolean> {
-    const over = new AbortController()
     const asked = this.#ports.worktrees.headIsPushed(jobId, branch).catch(() => false)
-    const late = delay(PUSHED_MS, over.signal).then(() => false)
-    return Promise.race([asked, late]).finally(() => over.abort())
+    return (await inTime(asked, PUSHED_MS)) === true
   }
 
   /** The same final report asked again by its owner succeeds; another one comes too late. */

@@ -1,7 +1,7 @@
 import { notFound } from '../errors.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
 import { mayUseProduct } from '../jobs/read.ts'
-import { delay } from '../lifecycle/delay.ts'
+import { inTime } from '../lifecycle/in-time.ts'
 import type { Session } from '../sessions/session.ts'
 import type { ClaimLoop } from './claim-loop.ts'
 import { demoReadsOnly } from './demo.ts'
@@ -49,7 +49,7 @@ export class Waits {
     if (held !== undefined) {
       const still = await this.#afterItsStep(held, session, request.waitMs)
       // Even with the database away: what the session holds it may be told.
-      if (still === 'busy') return { kind: 'timeout', reason: 'preparing' }
+      if (still === 'late') return { kind: 'timeout', reason: 'preparing' }
       if (still !== undefined) return this.#again(session, still)
     }
     const caller = await authority.ready(Math.min(DATABASE_WAIT_MS, until - performance.now()))
@@ -71,12 +71,10 @@ export class Waits {
     held: ClaimRecord,
     session: Session,
     ms: number,
-  ): Promise<ClaimRecord | 'busy' | undefined> {
+  ): Promise<ClaimRecord | 'late' | undefined> {
     const { book } = this.#ports
-    const over = new AbortController()
     const step = book.exclusive(held.identity.jobId, async () => book.heldBy(session.ref.key))
-    const late = delay(ms, over.signal).then(() => 'busy' as const)
-    return Promise.race([step, late]).finally(() => over.abort())
+    return inTime(step, ms)
   }
 
   #again(session: Session, held: ClaimRecord): WaitOutcome {

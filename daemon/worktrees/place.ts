@@ -1,8 +1,8 @@
-import { access, constants, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
-import { codeOf, type DaemonError } from '../errors.ts'
+import { access, constants } from 'node:fs/promises'
+import type { DaemonError } from '../errors.ts'
 import { freeBytes } from './disk.ts'
 import { unusableDirectory } from './layout.ts'
+import { nearest } from './nearest.ts'
 
 export interface Place {
   /** Where the worktrees are or will be; null when it cannot be asked. */
@@ -23,16 +23,5 @@ export async function lookAtPlace(parent: string): Promise<Place> {
     return { freeBytes: free, fault }
   } catch (error) {
     return { freeBytes: null, fault: unusableDirectory(parent, error) }
-  }
-}
-
-/** The path itself or the next one above that is there. */
-async function nearest(path: string): Promise<string> {
-  try {
-    await stat(path)
-    return path
-  } catch (error) {
-    if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error
-    return nearest(dirname(path))
   }
 }

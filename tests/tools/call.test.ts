@@ -109,39 +109,39 @@ test('a database that is not there is DATABASE_UNAVAILABLE, and health says so',
   }
 })
 
-test('a connection that breaks under a mutation: nobody knows whether it took effect, and the error says so', async () => {
-  const product = await seed.product(bench.db, { user_id: owner.caller.userId })
+/** Calls create_pbi while somebody else holds the product's row; `meanwhile` runs beside the call. Its error. */
+async function createsHeldUp(productId: unknown, meanwhile: () => Promise<unknown>): Promise<string> {
   const holder = await bench.db.pool.connect()
   try {
     await holder.query('begin')
-    await holder.query('select 1 from products where id = $1 for update', [product.id])
-    const failed = owner.fails('create_pbi', { product_id: product.id, title: 'x', priority: 1 })
-    await until('it waits for the row', async () => {
+    await holder.query('select 1 from products where id = $1 for update', [productId])
+    const failed = owner.fails('create_pbi', { product_id: productId, title: 'x', priority: 1 })
+    await meanwhile()
+    return await failed
+  } finally {
+    await holder.query('rollback')
+    holder.release()
+  }
+}
+
+test('a connection that breaks under a mutation: nobody knows whether it took effect, and the error says so', async () => {
+  const product = await seed.product(bench.db, { user_id: owner.caller.userId })
+  const text = await createsHeldUp(product.id, () =>
+    until('it waits for the row', async () => {
       const ended = await bench.db.query(
         `select pg_terminate_backend(pid) from pg_stat_activity
           where datname = current_database() and wait_event_type = 'Lock'`,
       )
       return ended.length === 1
-    })
-    expect(await failed).toMatch(/^DATABASE_UNAVAILABLE: .*whether create_pbi took effect is unknown/)
-  } finally {
-    await holder.query('rollback')
-    holder.release()
-  }
+    }),
+  )
+  expect(text).toMatch(/^DATABASE_UNAVAILABLE: .*whether create_pbi took effect is unknown/)
 })
 
 test('a row that somebody else holds is told in time, not waited for without end', async () => {
   const product = await seed.product(bench.db, { user_id: owner.caller.userId })
-  const holder = await bench.db.pool.connect()
-  try {
-    await holder.query('begin')
-    await holder.query('select 1 from products where id = $1 for update', [product.id])
-    const text = await owner.fails('create_pbi', { product_id: product.id, title: 'x', priority: 1 })
-    expect(text).toMatch(/^DATABASE_UNAVAILABLE: .*nothing was changed/)
-  } finally {
-    await holder.query('rollback')
-    holder.release()
-  }
+  const text = await createsHeldUp(product.id, async () => undefined)
+  expect(text).toMatch(/^DATABASE_UNAVAILABLE: .*nothing was changed/)
   expect(await owner.ok('create_pbi', { product_id: product.id, title: 'x', priority: 1 })).toMatchObject({
     code: 'PBI-1',
   })

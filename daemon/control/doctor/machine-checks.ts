@@ -1,11 +1,12 @@
-import { access, constants, lstat, rm, stat, statfs, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { lstat, rm, stat, statfs, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Config } from '../../config/config.ts'
 import type { RepoRoots } from '../../config/repo-roots.ts'
 import { codeOf, toDaemonError } from '../../errors.ts'
 import { checkHome } from '../../ipc/check-home.ts'
 import { bytesText } from '../../status/bytes-text.ts'
 import type { Git } from '../../worktrees/git/git.ts'
+import { nearest } from '../../worktrees/nearest.ts'
 import { type Check, fail, ok, warn, within } from './check.ts'
 import { cloneChecks } from './clone-checks.ts'
 
@@ -114,15 +115,6 @@ async function diskChecks({ worktreeDir, paths, minFreeDiskBytes }: Config): Pro
     )
   }
   return checks
-}
-
-/** The path itself or the next directory above that exists. */
-async function nearest(path: string): Promise<string> {
-  const exists = await access(path, constants.F_OK).then(
-    () => true,
-    () => false,
-  )
-  return exists || dirname(path) === path ? path : nearest(dirname(path))
 }
 
 async function gitCheck(git: Git): Promise<Check> {
