@@ -1,6 +1,7 @@
 import { askRaw } from './ask-daemon.ts'
 import type { Invocation } from './invocation.ts'
 import { Reply } from './reply.ts'
+import { columnText } from './style.ts'
 import { table } from './table.ts'
 import { agoText } from './units.ts'
 
@@ -20,7 +21,7 @@ export function jobsText(jobs: readonly Reply[], now: number): string {
   const rows = jobs.map((job) => [
     job.text('job_id'),
     job.flag('held_here') ? `${job.text('status')} here` : job.text('status'),
-    job.text('task') || '-',
+    columnText(job.text('task')) || '-',
     job.text('product'),
     when(job, now),
     job.text('error') || job.text('branch'),

@@ -27,3 +27,9 @@ export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')
 }
+
+/** What somebody wrote, as long as a column of a table may be. */
+export function columnText(text: string, width = 48): string {
+  const letters = [...text]
+  return letters.length <= width ? text : `${letters.slice(0, width - 1).join('')}…`
+}

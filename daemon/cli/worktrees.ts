@@ -3,6 +3,7 @@ import { bytesText } from '../status/bytes-text.ts'
 import { askRaw } from './ask-daemon.ts'
 import type { Invocation } from './invocation.ts'
 import { Reply } from './reply.ts'
+import { columnText } from './style.ts'
 import { table } from './table.ts'
 import { agoText } from './units.ts'
 
@@ -26,6 +27,7 @@ export function worktreesText(reply: Reply, now: number): string {
     .list('worktrees')
     .map((tree) => [
       tree.text('job_id'),
+      columnText(tree.text('task')) || '-',
       [tree.text('state'), tree.text('dirty') === 'true' ? 'dirty' : '', tree.text('reason')]
         .filter((part) => part !== '')
         .join(', '),
@@ -37,18 +39,19 @@ export function worktreesText(reply: Reply, now: number): string {
     .list('saved')
     .map((save) => [
       save.text('job_id'),
+      columnText(save.text('task')) || '-',
       save.text('ref'),
       agoText(save.text('saved_at'), now),
       save.text('repo_root'),
     ])
   const parts: string[] = []
   if (rows.length === 0) parts.push('No worktrees.')
-  else parts.push(table([['JOB', 'STATE', 'BRANCH', 'BYTES', 'PATH'], ...rows]).join('\n'))
+  else parts.push(table([['JOB', 'TASK', 'STATE', 'BRANCH', 'BYTES', 'PATH'], ...rows]).join('\n'))
   if (saved.length > 0) {
     parts.push(
       [
         'Saved work (bring back: `scrum4me-daemon worktrees restore <job-id>`):',
-        ...table([['JOB', 'REF', 'AGE', 'CLONE'], ...saved]),
+        ...table([['JOB', 'TASK', 'REF', 'AGE', 'CLONE'], ...saved]),
       ].join('\n'),
     )
   }

@@ -2,16 +2,24 @@ import { isAbsolute } from 'node:path'
 import { DaemonError } from '../errors.ts'
 import type { ControlMethod } from './control-method.ts'
 import { Params } from './params.ts'
+import { taskTitles } from './task-titles.ts'
 
 /** Each worktree with its job, and all saved work. */
 export const worktreesMethod: ControlMethod = {
   name: 'worktrees',
-  async call(_params, { worktrees, config }) {
+  async call(_params, context) {
+    const { worktrees, config } = context
     const [list, saved] = await Promise.all([worktrees.list(), worktrees.saved()])
+    const titles = await taskTitles(
+      context,
+      [...list, ...saved].flatMap(({ jobId }) => jobId ?? []),
+    )
+    const titleOf = (jobId: string | null) => (jobId === null ? null : (titles.get(jobId) ?? null))
     return {
       directory: config.worktreeDir,
       worktrees: list.map((tree) => ({
         job_id: tree.jobId,
+        task: titleOf(tree.jobId),
         path: tree.path,
         branch: tree.branch,
         state: tree.state,
@@ -21,6 +29,7 @@ export const worktreesMethod: ControlMethod = {
       })),
       saved: saved.map((work) => ({
         job_id: work.jobId,
+        task: titleOf(work.jobId),
         n: work.n,
         ref: work.ref,
         repo_root: work.repoRoot,

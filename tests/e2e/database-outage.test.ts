@@ -68,6 +68,8 @@ describe('a database that goes away', () => {
     const report = { job_id: job, status: 'done', summary: 'made while the database was away' }
     const answer = await agent.call('update_job_status', report)
     expect(answer).toMatchObject({ delivered: false, worktree: 'kept', status: 'done' })
+    // What is on the disk is shown all the same.
+    expect(await machine.json('worktrees')).toMatchObject({ worktrees: [{ job_id: job, task: null }] })
     const spooled = await machine.status()
     expect(spooled.problems.map((problem) => problem.code)).toContain('REPORT_SPOOLED')
     await machine.end('SIGKILL')

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { z } from 'zod'
 import type { Agent } from '../support/agent.ts'
 import { git } from '../support/git.ts'
 import type { Installation } from '../support/installation.ts'
@@ -23,6 +24,10 @@ it('the log tells what became of a job and who did what; restored work is told f
   const id = String(job.job_id)
   await writeFile(join(String(job.worktree_path), 'untracked.txt'), 'work')
   const { salvage_ref } = await agent.call('update_job_status', { job_id: id, status: 'failed' })
+  const { task } = z.object({ task: z.object({ code: z.string(), title: z.string() }) }).parse(job)
+  const named = { job_id: id, task: `${task.code} ${task.title}` }
+  expect(await machine.json('worktrees')).toMatchObject({ saved: [named] })
+  expect((await machine.cli('worktrees')).stdout).toContain(`${id}  ${named.task}`)
   await machine.cli('worktrees', 'restore', id)
 
   await until('status has seen it', async () => {
