@@ -1,6 +1,6 @@
-import { lstat } from 'node:fs/promises'
-import { resolve } from 'node:path'
-import { DaemonError } from '../errors.ts'
+import { lstat, mkdtemp, open, rm } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { codeOf, DaemonError } from '../errors.ts'
 import { bytesText } from '../status/bytes-text.ts'
 import { askDaemon } from './ask-daemon.ts'
 import type { Invocation } from './invocation.ts'
@@ -35,10 +35,11 @@ export async function dbMigrate(
 }
 
 /**
- * All data of the embedded database in one file of SQL, never over one that is there. What is said about it
- * goes to stderr: whoever redirects stdout expects no words in a dump.
+ * All data of the embedded database in one file of SQL, never over one that is there, or with `-` on stdout. What is
+ * said about it goes to stderr: whoever redirects stdout expects no words in a dump.
  */
 export async function dbDump(invocation: Invocation, file: string | undefined): Promise<number> {
+  if (file === '-') return dumpToStdout(invocation)
   const stamp = new Date().toISOString().slice(0, 19).replace(/[-:]/g, '')
   const target = resolve(invocation.cwd, file ?? `scrum4me-${stamp}.sql`)
   const there = await lstat(target).catch(() => undefined)
@@ -49,7 +50,43 @@ export async function dbDump(invocation: Invocation, file: string | undefined): 
       'Name another file, or move that one away.',
     )
   }
-  const reply = await askDaemon(invocation, 'db-dump', { file: target }, { timeoutMs: DUMP_DEADLINE_MS })
-  invocation.terminal.err(`Wrote ${target} (${bytesText(reply.number('bytes'))})`)
+  const bytes = await dumpInto(invocation, target)
+  invocation.terminal.err(`Wrote ${target} (${bytesText(bytes)})`)
   return 0
+}
+
+async function dumpToStdout(invocation: Invocation): Promise<number> {
+  // Without a daemon there is no dump, and perhaps no directory either.
+  await askDaemon(invocation, 'ping')
+  // Wherever a hardened unit lets the daemon write, and where nobody else reads.
+  const directory = await scratchIn(invocation.paths.stateDir)
+  let handle: Awaited<ReturnType<typeof open>>
+  try {
+    const scratch = join(directory, 'dump.sql')
+    await dumpInto(invocation, scratch)
+    handle = await open(scratch)
+  } finally {
+    // Before it is read: however this command ends then, nothing stays.
+    await rm(directory, { recursive: true, force: true })
+  }
+  await invocation.terminal.pour(handle.createReadStream())
+  return 0
+}
+
+async function scratchIn(stateDir: string): Promise<string> {
+  try {
+    return await mkdtemp(join(stateDir, 'dump-'))
+  } catch (error) {
+    throw new DaemonError(
+      'VALIDATION_ERROR',
+      `${stateDir} cannot be written (${codeOf(error) ?? 'unknown error'}); nothing was dumped`,
+      'Run it as the user of the daemon, or name a file.',
+      error,
+    )
+  }
+}
+
+async function dumpInto(invocation: Invocation, file: string): Promise<number | null> {
+  const reply = await askDaemon(invocation, 'db-dump', { file }, { timeoutMs: DUMP_DEADLINE_MS })
+  return reply.number('bytes')
 }

@@ -238,7 +238,7 @@ export function buildProgram(environment: CliEnvironment, done: (code: number) =
     .option('--print', 'print what would be done, change nothing')
     .action(act(async (on, options: { print?: boolean }) => (await import('./db.ts')).dbMigrate(on, options)))
   db.command('dump')
-    .argument('[file]', 'a new file (default: scrum4me-<UTC time>.sql in this directory)')
+    .argument('[file]', 'a new file, or - for stdout (default: scrum4me-<UTC time>.sql in this directory)')
     .description('write all data of the embedded database into one file')
     .action(act(async (on, file: string | undefined) => (await import('./db.ts')).dbDump(on, file)))
 

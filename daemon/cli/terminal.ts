@@ -1,3 +1,4 @@
+import { pipeline } from 'node:stream/promises'
 import { codeOf } from '../errors.ts'
 
 /** Where a command writes and reads; tests give it their own. */
@@ -8,6 +9,8 @@ export interface Terminal {
   err(text: string): void
   /** Writes to stdout as is. */
   raw(text: string): void
+  /** The same for more than should be in memory at once; resolves when it is out, or cannot get out. */
+  pour(source: NodeJS.ReadableStream): Promise<void>
   readonly stdin: NodeJS.ReadableStream
   /** Aborts when nobody reads stdout any more (`logs -f | head`), so that what goes on for ever can end. */
   readonly closed: AbortSignal
@@ -44,6 +47,10 @@ export function processTerminal(process: NodeJS.Process): ProcessTerminal {
     out: (text) => write(`${text}\n`),
     err: (text) => void stderr.write(`${text}\n`),
     raw: (text) => write(text),
+    pour: (source) =>
+      pipeline(source, stdout, { end: false }).catch((error: Error) => {
+        failed ??= error
+      }),
     // Opened only when read: a daemon without a terminal may have none.
     get stdin() {
       return stdin

@@ -95,6 +95,14 @@ describe('start', () => {
     expect(await dump()).toMatchObject({ code: 1, stderr: expect.stringMatching(/^CONFLICT: .*exists/) })
     expect((await stat(file)).mode & 0o777).toBe(0o600)
     expect(await readFile(file, 'utf8')).toContain('claude_workers')
+    const printed = await machine.cli('db', 'dump', '-')
+    expect(printed).toMatchObject({ code: 0, stderr: '' })
+    // All but the time in its first line.
+    const body = (text: string) => text.slice(text.indexOf('\n'))
+    expect(body(printed.stdout)).toBe(body(await readFile(file, 'utf8')))
+    expect((await readdir(join(machine.home, 'state'))).filter((name) => name.startsWith('dump-'))).toEqual(
+      [],
+    )
     expect((await machine.cli('db', 'dump', '/nowhere/at/all.sql')).stderr).toMatch(/^VALIDATION_ERROR/)
   })
 })

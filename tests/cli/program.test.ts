@@ -117,6 +117,7 @@ describe('without a daemon', () => {
     { args: ['db', 'url'] },
     { args: ['db', 'migrate'] },
     { args: ['db', 'dump'] },
+    { args: ['db', 'dump', '-'] },
   ])('$args says how to start it, exit 3', async ({ args }) => {
     const { code, stdout, stderr } = await cli(args)
     expect(code).toBe(3)

@@ -22,6 +22,9 @@ export function fakeTerminal(
     raw(text) {
       terminal.stdout += text
     },
+    async pour(source) {
+      for await (const piece of source) terminal.stdout += piece
+    },
     stdin: Readable.from([options.input ?? '']),
     closed: options.closed ?? new AbortController().signal,
     isTTY: options.isTTY ?? false,
