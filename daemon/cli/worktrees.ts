@@ -3,7 +3,7 @@ import { bytesText } from '../status/bytes-text.ts'
 import { askRaw } from './ask-daemon.ts'
 import type { Invocation } from './invocation.ts'
 import { Reply } from './reply.ts'
-import { columnText } from './style.ts'
+import { columnText, printable } from './style.ts'
 import { table } from './table.ts'
 import { agoText } from './units.ts'
 
@@ -23,18 +23,15 @@ export async function worktrees(
 }
 
 export function worktreesText(reply: Reply, now: number): string {
-  const rows = reply
-    .list('worktrees')
-    .map((tree) => [
-      tree.text('job_id'),
-      columnText(tree.text('task')) || '-',
-      [tree.text('state'), tree.text('dirty') === 'true' ? 'dirty' : '', tree.text('reason')]
-        .filter((part) => part !== '')
-        .join(', '),
-      tree.text('branch') || '-',
-      bytesText(tree.number('bytes')),
-      tree.text('path'),
-    ])
+  const trees = reply.list('worktrees')
+  const rows = trees.map((tree) => [
+    tree.text('job_id'),
+    columnText(tree.text('task')) || '-',
+    tree.text('dirty') === 'true' ? `${tree.text('state')}, dirty` : tree.text('state'),
+    tree.text('branch') || '-',
+    bytesText(tree.number('bytes')),
+    tree.text('path'),
+  ])
   const saved = reply
     .list('saved')
     .map((save) => [
@@ -46,7 +43,13 @@ export function worktreesText(reply: Reply, now: number): string {
     ])
   const parts: string[] = []
   if (rows.length === 0) parts.push('No worktrees.')
-  else parts.push(table([['JOB', 'TASK', 'STATE', 'BRANCH', 'BYTES', 'PATH'], ...rows]).join('\n'))
+  else {
+    const [head = '', ...lines] = table([['JOB', 'TASK', 'STATE', 'BRANCH', 'BYTES', 'PATH'], ...rows])
+    // A sentence, and no column: it would push all others off the screen.
+    const reasons = trees.map((tree) => printable(tree.text('reason')))
+    const told = lines.flatMap((line, index) => [line, ...(reasons[index] ? [`  ${reasons[index]}`] : [])])
+    parts.push([head, ...told].join('\n'))
+  }
   if (saved.length > 0) {
     parts.push(
       [
