@@ -36,6 +36,8 @@ export async function init(
   else {
     terminal.out(made)
     terminal.out(`Its repository here: ${root}`)
+    const also = reply.texts('also').map(printable)
+    if (also.length > 0) terminal.out(`It is the repository of ${also.join(', ')} as well.`)
     if (reply.flag('empty')) terminal.out('It has no commit yet; until it has one, no job of it can start.')
   }
   return 0

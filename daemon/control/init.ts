@@ -16,8 +16,8 @@ interface ProductRow {
 }
 
 /**
- * `{ path, name? }` → `{ product_id, name, repo_root, created, empty, agent_config }`. Makes the repository at `path`
- * a product. Idempotent: the product recorded for this root is taken again, else the one of that name, else
+ * `{ path, name? }` → `{ product_id, name, also, repo_root, created, empty, agent_config }`. Makes the repository at
+ * `path` a product; `also` names others that it is the repository of. Idempotent: the product recorded for this root is taken again, else the one of that name, else
  * a new one is made. The caller records the root in its user's file `agent_config`: under a hardened unit
  * the daemon may not write there.
  */
@@ -35,6 +35,10 @@ export const initMethod: ControlMethod = {
     return {
       product_id: product.id,
       name: product.name,
+      also: await namesOf(
+        backlog,
+        recorded.filter((id) => id !== product.id),
+      ),
       repo_root: clone.root,
       created: found === undefined,
       empty: clone.isEmpty,
@@ -63,6 +67,16 @@ async function productsAt(
     if (theirs === real) ids.push(id)
   }
   return ids
+}
+
+async function namesOf(backlog: Backlog, ids: readonly string[]): Promise<string[]> {
+  if (ids.length === 0) return []
+  const products = await backlog.prisma.product.findMany({
+    where: { id: { in: [...ids] }, archived: false, ...visibleTo(backlog.caller) },
+    select: { name: true },
+    orderBy: { name: 'asc' },
+  })
+  return products.map(({ name }) => name)
 }
 
 async function findRecorded(

@@ -54,6 +54,14 @@ describe('init', () => {
     })
   })
 
+  test('another name makes another product of the same repository, and says so', async () => {
+    const { clone } = await cloneWithOrigin(join(machine.dir, 'twice'), 'web')
+    await machine.cli('init', clone)
+    const { stdout } = await machine.cli('init', clone, '--name', 'docs')
+    expect(stdout).toMatch(/^Created product docs /)
+    expect(stdout).toContain('It is the repository of web as well.')
+  })
+
   test('says that the product is there when its root cannot be recorded', async () => {
     const { clone } = await cloneWithOrigin(join(machine.dir, 'unrecorded'), 'unrecorded')
     const file = join(machine.env.HOME ?? '', '.scrum4me-agent-config.json')
