@@ -75,7 +75,7 @@ export async function collectStatus(from: StatusSources): Promise<StatusReport> 
       spooled: from.book.inState('reporting').map((claim) => claim.identity.jobId),
       superseded: from.superseded.recent,
       unsaved: (worktrees?.entries ?? [])
-        .filter((entry) => entry.state === 'unsaved')
+        .filter((entry) => entry.state === 'kept')
         .map((entry) => ({ jobId: entry.job_id, reason: entry.reason ?? 'unknown' })),
       files: from.fileFaults(),
       endpoint: from.endpointFault(),

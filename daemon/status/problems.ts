@@ -74,7 +74,8 @@ export function problems(inputs: ProblemInputs): Problem[] {
     found.push({
       code: 'WORK_UNSAVED',
       message: `The work of job ${jobId} could not be saved, so its worktree stays: ${reason}`,
-      remedy: `Mend that, or take the work out by hand, then run \`scrum4me-daemon worktrees drop ${jobId}\`.`,
+      remedy:
+        'Mend that, or take the work out by hand (`scrum4me-daemon worktrees` shows where it is); it is tried again every hour, and at once after `scrum4me-daemon restart`.',
     })
   }
   for (const fault of inputs.files) {

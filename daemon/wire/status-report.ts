@@ -80,12 +80,18 @@ export interface JobStatus {
   readonly report_spooled: boolean
 }
 
+/**
+ * `creating`, `active` (handed out), `deferred` (to be removed when the last process has left it), `kept` (could
+ * not be saved, so not removed), `removing`, `restored` (by `worktrees restore`, for a person), `unknown`
+ * (not made by this installation).
+ */
+export type WorktreeState = 'creating' | 'active' | 'deferred' | 'kept' | 'removing' | 'restored' | 'unknown'
+
 export interface WorktreeStatus {
   readonly job_id: string
   readonly path: string
   readonly branch: string | null
-  /** `active`, `kept`, `deferred` … with the reason. */
-  readonly state: string
+  readonly state: WorktreeState
   readonly reason: string | null
   readonly bytes: number | null
 }

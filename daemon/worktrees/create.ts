@@ -149,8 +149,9 @@ async function clearAway(engine: Engine, known: JobRecord): Promise<void> {
 async function reuse(engine: Engine, record: JobRecord, { onMade }: CreateRequest): Promise<Created> {
   const answered = answer(engine, record, true)
   onMade?.(answered)
-  // Claimed again while its removal waited for a process to leave.
-  if (record.removal !== null) await engine.records.put({ ...record, removal: null, keptReason: null })
+  // Claimed again while its removal waited for a process to leave, or after it could not be saved.
+  if (record.removal !== null || record.keptReason !== null)
+    await engine.records.put({ ...record, removal: null, keptReason: null })
   return answered
 }
 

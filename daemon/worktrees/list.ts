@@ -1,3 +1,4 @@
+import type { WorktreeState } from '../wire/status-report.ts'
 import type { Engine } from './engine.ts'
 import { withoutFilters } from './git/safe-config.ts'
 import { type Found, takeInventory } from './inventory.ts'
@@ -7,12 +8,7 @@ export interface WorktreeInfo {
   readonly jobId: string
   readonly path: string
   readonly branch: string | null
-  /**
-   * `creating`, `active` (handed out), `deferred` (to be removed when the last process has left it), `kept` (could
-   * not be saved, so not removed), `removing`, `restored` (by `worktrees restore`, for a person), `unknown`
-   * (not made by this installation).
-   */
-  readonly state: 'creating' | 'active' | 'deferred' | 'kept' | 'removing' | 'restored' | 'unknown'
+  readonly state: WorktreeState
   /** Uncommitted or untracked files; null when git could not tell. */
   readonly dirty: boolean | null
   /** On disk; counted in the background, null until then. */
@@ -96,7 +92,7 @@ export class Overview {
   }
 }
 
-function stateOf(record: JobRecord): WorktreeInfo['state'] {
+function stateOf(record: JobRecord): WorktreeState {
   if (record.phase === 'creating') return 'creating'
   if (record.phase !== 'ready') return 'removing'
   if (record.removal !== null) return 'deferred'

@@ -31,6 +31,10 @@ test('more than the limit: all of it stays, and the reason says which setting', 
   expect(outcome).toMatchObject({ outcome: 'kept', salvageRef: null })
   expect(outcome.reason).toContain('2000 bytes')
   expect(existsSync(join(path, 'large.bin'))).toBe(true)
+  expect(await engine.list()).toMatchObject([{ state: 'kept', reason: outcome.reason }])
+  // Claimed again it is in use like any other.
+  expect(await create()).toMatchObject({ reused: true })
+  expect(await engine.list()).toMatchObject([{ state: 'active', reason: null }])
   await rm(join(path, 'large.bin'))
   expect(await remove()).toMatchObject({ outcome: 'removed' })
 })
