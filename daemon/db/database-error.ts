@@ -6,10 +6,6 @@ export interface DatabaseFailure {
   readonly meaning: Meaning
   /** As PostgreSQL sent it; undefined if the failure never reached or never left a server. */
   readonly sqlstate: string | undefined
-  /** The violated constraint or index, where the driver tells. */
-  readonly constraint: string | undefined
-  /** Columns of it, where only those are told. */
-  readonly columns: readonly string[] | undefined
 }
 
 /** Node's errors of a socket that does not reach its server, or no longer does. */
@@ -22,7 +18,7 @@ const SOCKET_CODES = new Set([
 const LOST_CONNECTION =
   /(?:^|\n)(?:Connection terminated|timeout expired|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|Client was closed|Cannot use a pool after calling end)/
 
-/** Prisma's own codes that carry no SQLSTATE. P2002, P2003, P2034 do, in the adapter's cause. */
+/** Prisma's own codes, for where there is no SQLSTATE; P2002, P2003 and P2034 mostly have one in the adapter's cause. */
 const BY_PRISMA_CODE: Readonly<Record<string, Meaning>> = {
   P1000: 'refused',
   P1001: 'unreachable',
@@ -66,12 +62,7 @@ export function readDatabaseError(thrown: unknown): DatabaseFailure | undefined 
     first(layers, (layer) => (isLostConnection(layer) ? 'unreachable' : undefined)) ??
     first(layers, (layer) => lookup(BY_PRISMA_CODE, layer.code))
   if (meaning === undefined) return undefined
-  return {
-    meaning,
-    sqlstate,
-    constraint: first(layers, (layer) => text(layer.constraint) ?? text(record(layer.constraint)?.index)),
-    columns: first(layers, (layer) => texts(record(layer.constraint)?.fields)),
-  }
+  return { meaning, sqlstate }
 }
 
 /** The server cannot be reached or broke off: whether the statement took effect is unknown. */
@@ -91,20 +82,6 @@ export function isRefusedForGood(thrown: unknown): boolean {
   const failure = readDatabaseError(thrown)
   if (failure === undefined) return false
   return failure.sqlstate === RAISED || ['invalid', 'unique', 'reference'].includes(failure.meaning)
-}
-
-/** Serialization failure or deadlock: rolled back, and to be run again. */
-export function isSerialization(thrown: unknown): boolean {
-  return readDatabaseError(thrown)?.meaning === 'conflict'
-}
-
-/** `constraint` is an index's name (`pbis_product_id_code_key`). True also where the driver does not tell which. */
-export function isUniqueViolation(thrown: unknown, constraint?: string): boolean {
-  const failure = readDatabaseError(thrown)
-  if (failure?.meaning !== 'unique') return false
-  if (constraint === undefined) return true
-  if (failure.constraint !== undefined) return failure.constraint === constraint
-  return failure.columns === undefined || constraint.endsWith(`_${failure.columns.join('_')}_key`)
 }
 
 const REMEDIES: Partial<Record<Meaning, readonly [string, string]>> = {
@@ -207,15 +184,6 @@ function isLayer(value: unknown): value is Layer {
   return typeof value === 'object' && value !== null
 }
 
-function record(value: unknown): Layer | undefined {
-  return isLayer(value) ? value : undefined
-}
-
 function text(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined
-}
-
-function texts(value: unknown): string[] | undefined {
-  const found = Array.isArray(value) ? value.filter((item) => typeof item === 'string') : []
-  return found.length === 0 ? undefined : found
 }

@@ -13,11 +13,6 @@ interface Entry {
   restored: boolean
 }
 
-export interface RegistryListener {
-  /** The last connection of a session closed. */
-  gone(session: Session): void
-}
-
 export interface RegistryOptions {
   readonly forgetAfterMs?: number
   readonly now?: () => number
@@ -36,7 +31,6 @@ export class SessionRegistry {
   readonly #forgetAfterMs: number
   readonly #now: () => number
   readonly #monotonic: () => number
-  #listener: RegistryListener = { gone: () => undefined }
   #last: Promise<unknown> = Promise.resolve()
 
   /** @param options.forgetAfterMs at least as long as a vanished session keeps its job */
@@ -44,10 +38,6 @@ export class SessionRegistry {
     this.#forgetAfterMs = Math.max(FORGET_AFTER_MS, options.forgetAfterMs ?? 0)
     this.#now = options.now ?? Date.now
     this.#monotonic = options.monotonic ?? (() => performance.now())
-  }
-
-  listen(listener: RegistryListener): void {
-    this.#listener = listener
   }
 
   /** A session known from a stored claim; it counts as gone from now on. */
@@ -77,7 +67,6 @@ export class SessionRegistry {
       if (!entry.connections.delete(connection) || entry.connections.size > 0) continue
       entry.goneAt = this.#now()
       entry.goneSince = this.#monotonic()
-      this.#listener.gone(entry)
     }
   }
 
@@ -138,7 +127,7 @@ export class SessionRegistry {
     return entry
   }
 
-  /** Sessions that hold a claim are restored from it, so forgetting one here loses nothing. */
+  /** Whoever is remembered for so long has lost its job by then: `forgetAfterMs` is longer than the grace. */
   #forgetOld(): void {
     const limit = this.#monotonic() - this.#forgetAfterMs
     for (const [key, entry] of this.#entries) {
