@@ -173,7 +173,7 @@ describe.skipIf(python !== 0)('launchd', () => {
       ],
       EnvironmentVariables: { PATH: expect.stringMatching(/^\//) },
       WorkingDirectory: '/',
-      Umask: 0o077,
+      Umask: 0o022,
       RunAtLoad: true,
       KeepAlive: true,
       ThrottleInterval: 10,
