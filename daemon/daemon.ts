@@ -26,8 +26,9 @@ export interface RunningDaemon {
 
 /**
  * Builds every service and starts them in order: instance lock and endpoint first, so that a second daemon
- * fails before it touches anything and `status` can answer `starting`; then database, heartbeat, LISTEN,
- * claiming. The database comes up in the background: while it is away the daemon is unhealthy, never dead.
+ * fails before it touches anything and `status` can answer `starting`; then database, worktrees, LISTEN, claims,
+ * heartbeat (`services.ts`). The database comes up in the background, and claiming begins with it: while it is away
+ * the daemon is unhealthy, never dead.
  */
 export async function startDaemon(options: DaemonOptions): Promise<RunningDaemon> {
   const { config, logger } = options

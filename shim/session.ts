@@ -20,7 +20,7 @@ const LIST_MS = 2_000
  *   held → sent        a daemon welcomes us; it remembers what it did under (connection id, request id)
  *   sent → held        the connection ended, for the first time unless the daemon announced it
  *   sent → answered    by the daemon
- *   any  → given up    its time is over, or the daemon that is there refuses us: we answer
+ *   any  → given up    its time is over, it was cut off twice, or the daemon that is there refuses us: we answer
  *   any  → forgotten   the client cancelled it
  */
 interface Call {

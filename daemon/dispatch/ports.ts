@@ -9,7 +9,7 @@ import type { SessionRegistry } from '../sessions/registry.ts'
 import type { Git } from '../worktrees/git/git.ts'
 import type { Worktrees } from '../worktrees/worktrees.ts'
 
-/** What every part of the dispatch works with; built once in daemon.ts. */
+/** What every part of the dispatch works with; built once in compose/features.ts. */
 export interface DispatchPorts {
   /** The core connection: claims and leases; nothing that a session may ask for as often as it likes. */
   readonly sql: Sql

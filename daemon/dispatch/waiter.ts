@@ -14,7 +14,8 @@ export type WaitOutcome =
 /**
  * One `wait_for_job` call.
  *   queued → assigned (a claim is being prepared for it) → settled; assigned → queued when that came to nothing.
- * The claim loop moves it; the caller's cancel or deadline settles it from any state.
+ * The preparer moves it; the claim loop fails one that nothing here can serve. The caller's cancel or deadline, and a
+ * newer call of the same session, settle it from any state.
  */
 export class Waiter {
   readonly session: Session

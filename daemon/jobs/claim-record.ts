@@ -9,23 +9,34 @@ import { z } from 'zod'
  *                              ▼  │                             │ │ │ back                   │ by another
  *                          undelivered ◀── answer not received ─┘ │ │                        ▼
  *                              │                      grace over │ └──────────┐            lost
- *                              │ 15 s                            ▼            │              ▲
+ *                              │ 10 s                            ▼            │              ▲
  *                              └──▶ (QUEUED, record gone)     released ─ claimed here again   │
- *                                                                │  late report ▶ reported    │
+ *                                                                │  late report ▶ reporting   │
  *                     beat or write finds another owner, CANCELLED or no row ────────────────┘
  *
- * state        the job in the database           who moves it on
- * preparing    CLAIMED by us, lease renewed      dispatch/prepare: worktree made, claim attached → held;
- *                                                nobody waits any more → undelivered; it fails here → (QUEUED)
- * undelivered  CLAIMED by us, lease renewed      dispatch/claim-loop: next waiter → preparing; 15 s → (QUEUED)
- * held         CLAIMED/RUNNING by us, renewed    its owner's report → reporting; dispatch/delivery: answer not
- *                                                received → undelivered; dispatch/orphans: grace over → released,
- *                                                given to another session → preparing
- * reporting    CLAIMED/RUNNING by us, renewed    dispatch/report: written → reported; 0 rows → lost. The report
- *                                                is on disk first; this state is the spool
- * reported     DONE, FAILED or SKIPPED           nobody; forgotten after a day
- * released     QUEUED or taken by anyone         dispatch/report: late report; dispatch/reconcile: after 24 h
- * lost         another's, CANCELLED, or no row   dispatch/lost: session told or gone, work saved → forgotten
+ * state        the job in the database           who moves it on (files of daemon/dispatch)
+ * preparing    CLAIMED/RUNNING by us, renewed    preparer: worktree made, claim attached → held; nobody waits any more,
+ *                                                or it cannot go on now → undelivered; it fails here and nobody had it
+ *                                                yet → (QUEUED); its task is gone → (FAILED). dispatch, at start →
+ *                                                undelivered
+ * undelivered  CLAIMED/RUNNING by us, renewed    claim-loop: next waiter → preparing; report: its session has it after
+ *                                                all, or another adopts it → held; sweeper: after 10 s → (QUEUED), or
+ *                                                released where somebody may have worked on it; dispatch: given back
+ *                                                by a person → released
+ * held         CLAIMED/RUNNING by us, renewed    report: final report → reporting; dispatch: answer not received →
+ *                                                undelivered, given back by a person → released; preparer: the answer
+ *                                                could not leave → undelivered; claim-loop: given to another session →
+ *                                                preparing; sweeper: grace over → released
+ * reporting    CLAIMED/RUNNING by us, renewed,   report-delivery: written → reported; 0 rows → lost. report: refused for
+ *              or QUEUED as we released it       good, or kept nowhere → held or released, as before. The report is on
+ *                                                disk first; this state is the spool
+ * reported     DONE, FAILED or SKIPPED           sweeper: after a day → forgotten
+ * released     QUEUED or taken by anyone         report: late report → reporting; claim-loop: claimed here again → a new
+ *                                                record; reconciler: its worktree was removed → forgotten
+ * lost         another's, CANCELLED, or no row   sweeper: session told or gone, work saved → forgotten
+ *
+ * Out of preparing, undelivered and held, beats moves what a heartbeat finds to be another's (→ lost), or released by
+ * us without our knowing (→ released); so does whoever wrote and hit 0 rows (→ lost).
  *
  * Only an owner moves a held claim by a report; the database decides every transition that writes a
  * job (`claim-identity.ts`). Of an owner that is gone ("orphaned") the record says nothing: it is held

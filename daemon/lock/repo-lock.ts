@@ -26,7 +26,8 @@ interface Kept extends Held {
 }
 
 /**
- * One writer per clone. Whoever changes refs or worktrees of a clone holds three things, in this order:
+ * One writer per clone. Whoever makes or ends worktrees, branches or saves of a clone (a fetch needs none of it: git's
+ * own lock of its one ref is enough) holds three things, in this order:
  * the queue of this process, a lock that the kernel frees when its holder dies, and proper-lockfile's
  * mark, which others can see. The kernel's lock alone decides: proper-lockfile lets two owners in when
  * a lock goes stale under contention, and takes the lock of a process that was only stopped.

@@ -25,9 +25,9 @@ export type Delivered = 'received' | 'not received' | 'unsure' | 'left open'
  *   expected ── answer written ──▶ written ── 2 s, or another message of the client ──▶ received
  *      │ cancelled, closed                │ cancelled ▶ not received
  *      ▼                                  │ closed before the client was reached ▶ unsure
- *   not received
+ *   not received                            └ closed after it was reached ▶ received
  *
- * A cancellation that comes later changes nothing: clients send them for calls completed long ago.
+ * Closed because this daemon ends: `left open`, from either. A cancellation that comes later changes nothing: clients send them for calls completed long ago.
  */
 export class DeliveryTap implements Transport {
   onmessage?: Transport['onmessage']

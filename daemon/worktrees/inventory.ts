@@ -21,7 +21,7 @@ export interface Found {
   readonly isThere: boolean
 }
 
-/** Everything directly below the worktree directory; our own `.trash` and `.spare` apart. */
+/** Everything directly below the worktree directory but names that begin with a dot, as our trash and `.spare` do. */
 export async function takeInventory(engine: Engine, clones: readonly string[]): Promise<Found[]> {
   const parent = await engine.layout.open()
   const records = new Map((await engine.records.jobs()).map((record) => [record.path, record]))

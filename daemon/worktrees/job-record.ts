@@ -3,14 +3,15 @@ import { z } from 'zod'
 /**
  * What the engine remembers of one job's worktree, written before git changes anything.
  *
- * creating → ready → removing → saved → (no record)
+ * creating → ready → removing → saved → (no record); creating → (no record), removing → ready
  *
- * `creating`: create runs, or was cut off; nobody was given the worktree, so it is undone.
+ * `creating`: create runs, or failed or was cut off; nobody was given the worktree, so it is undone.
  * `ready`: handed out. `removal` set: asked to go, waits until the last process has left it.
  * `removing`: saved, and the directory is renamed into the trash or about to be; back to `ready` when
  * something was written meanwhile, and after a crash.
  * `saved`: nothing in the trash is worth keeping; registration and branch are still to go.
- * Only remove moves a record past `ready`; reconciliation calls it to finish what a crash cut off.
+ * create (`settle.ts`) makes a record `ready`, `undo.ts` takes one back. Only `remove.ts` moves one past `ready`;
+ * reconciliation, tidying and deferred removals call it to finish what was begun.
  */
 export const JOB_RECORD = z.object({
   jobId: z.string(),

@@ -3,9 +3,10 @@ import { z } from 'zod'
 /**
  * A worktree kept ready for the next job of a clone.
  *
- * making → ready → (taken: no record, it is a job's worktree now)
+ * making → ready → (taken: no record, it is a job's worktree now); any → (discarded: no record)
  *
- * `making`: being checked out, or cut off while it was; discarded at the next start. Only `Spares` moves it.
+ * `making`: being checked out, or cut off while it was; discarded when that fails, or at the next start. Only `Spares`
+ * and its `make-spare.ts` move it.
  */
 export const SPARE_RECORD = z.object({
   name: z.string(),

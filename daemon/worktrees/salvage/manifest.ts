@@ -34,7 +34,7 @@ export type Manifest = z.infer<typeof MANIFEST>
 /**
  * A save is one commit: its tree is the work tree; its parents are HEAD (if there was one), the index, and the
  * state. The state's tree holds the manifest, the index file, state files and bundles; its parents are all
- * other commits to keep. `HEAD_TRAILER` etc. are in the message so that listing needs no other object.
+ * other commits to keep. Job and branch are trailers of the message too, so that listing needs no other object.
  */
 export const SALVAGE_PREFIX = 'refs/scrum4me/salvage/'
 

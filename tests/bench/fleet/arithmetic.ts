@@ -18,7 +18,7 @@ export interface Load {
 const HEARTBEAT_S = 5
 /** Share of machines that hold a job at any time. */
 export const HOLDING = 0.2
-/** Jobs a machine does in an hour: some fifteen minutes each. */
+/** Jobs a machine does in an hour: with that share three minutes each. */
 const JOBS_AN_HOUR = 4
 const NOTIFICATIONS_A_JOB = 4
 const MACHINES_A_USER = 10
