@@ -267,7 +267,10 @@ export function buildProgram(environment: CliEnvironment, done: (code: number) =
     .description('stop and remove the service; data stays')
     .option('--system', 'the system service')
     .option('--run-as <user>', 'with --system: the user whose agents it serves')
-    .option('--purge', 'remove the home with all its data, the embedded database too; asks at a terminal')
+    .option(
+      '--purge',
+      'remove what the daemon made in its home, too, with the embedded database; asks at a terminal',
+    )
     .option('--yes', 'with --purge: do not ask')
     .action(
       act(async (on, options: { system?: boolean; runAs?: string; purge?: boolean; yes?: boolean }) =>
@@ -276,7 +279,7 @@ export function buildProgram(environment: CliEnvironment, done: (code: number) =
     )
   program
     .command('completion')
-    .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
+    .addArgument(new Argument('<shell>', 'whose completion it is').choices(['bash', 'zsh', 'fish']))
     .description('print a completion script for a shell')
     .action(
       look(async (on, shell: 'bash' | 'zsh' | 'fish') =>

@@ -23,7 +23,7 @@ export const cleanupMyWorktrees = defineTool({
     removed: ENTRIES.describe(
       'Removed now, each with job_id, path, reason, bytes and salvage_ref if work was saved.',
     ),
-    kept: ENTRIES.describe('Kept: the job is active, or its work could not be saved.'),
+    kept: ENTRIES.describe('Kept: the job is not over, somebody is in it, or its work could not be saved.'),
     skipped: ENTRIES.describe('Not made by this daemon, or not decidable now; left alone.'),
   }),
   call: (_input, { jobs }) => jobs.cleanUp(),

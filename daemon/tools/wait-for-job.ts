@@ -15,7 +15,10 @@ const OUTPUT = z.object({
     .describe(
       'True: it was worked on before, by this session or one that vanished; look at the worktree first.',
     ),
-  attempt: z.int().optional().describe('1 for the first attempt; more when earlier workers gave up.'),
+  attempt: z
+    .int()
+    .optional()
+    .describe('1 for the first attempt; more when earlier workers stopped renewing it.'),
   task: z
     .object({
       id: z.string().describe('For update_task_status and verify_task_against_plan.'),

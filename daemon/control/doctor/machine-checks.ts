@@ -62,7 +62,9 @@ async function homeCheck(home: string): Promise<Check> {
 async function envFileCheck(path: string): Promise<Check> {
   const name = 'daemon.env'
   const found = await stat(path).catch(() => undefined)
-  if (found === undefined) return warn(name, `${path} does not exist yet`, 'The first start makes it.')
+  if (found === undefined) {
+    return fail(name, `${path} leads nowhere`, 'Replace it by a file of your own, mode 0600.')
+  }
   const mode = modeOf(found)
   if (found.uid !== process.getuid?.()) {
     return fail(name, `${path} belongs to uid ${found.uid}`, `Run \`chown $(id -u) ${path}\`.`)
@@ -97,9 +99,9 @@ async function worktreeDirCheck(directory: string): Promise<Check> {
 
 async function diskChecks({ worktreeDir, paths, minFreeDiskBytes }: Config): Promise<readonly Check[]> {
   const checks: Check[] = []
-  for (const [name, path] of [
-    ['disk (worktrees)', worktreeDir],
-    ['disk (home)', paths.home],
+  for (const [name, path, what] of [
+    ['disk (worktrees)', worktreeDir, 'no job is claimed'],
+    ['disk (home)', paths.home, 'claims, reports and the log are kept there'],
   ] as const) {
     const { bavail, bsize } = await statfs(await nearest(path))
     const free = bavail * bsize
@@ -109,7 +111,7 @@ async function diskChecks({ worktreeDir, paths, minFreeDiskBytes }: Config): Pro
         ? ok(name, text)
         : fail(
             name,
-            `${text}, below the floor of ${bytesText(minFreeDiskBytes)}: no job is claimed`,
+            `${text}, below the floor of ${bytesText(minFreeDiskBytes)}: ${what}`,
             'Make room (`scrum4me-daemon worktrees` lists what is kept), or lower SCRUM4ME_MIN_FREE_DISK_BYTES.',
           ),
     )
