@@ -9,8 +9,10 @@ import { unlessAborted } from './unless-aborted.ts'
 
 /**
  * off → reconnecting → listening       start; every loss of the connection goes back to reconnecting
- *       reconnecting → polling         statements work but notifications do not arrive (a pooler)
- *       polling → reconnecting         tried again every few minutes
+ *       reconnecting → polling         statements work but notifications do not arrive (a pooler); from listening
+ *                                      too, when they arrive no more
+ *       polling → listening            tried again every few minutes, and they do
+ *       polling → reconnecting         the same, and no connection came to stand
  *       any → off                      stop
  * Only the loop in `#run` and `stop` move it. A notification is a nudge: whoever subscribes must find out
  * by a poll what was missed while this was not `listening`.

@@ -12,7 +12,7 @@ import { Waiter, type WaitOutcome, type WaitQueue } from './waiter.ts'
 
 /** A claim found just before the deadline may still finish its worktree, ms. */
 const PREPARING_EXTRA_MS = 8_000
-/** How long a call waits for a database that is away, ms (issue: calls wait up to 10 s). */
+/** How long a call waits for a database that is away, ms. */
 export const DATABASE_WAIT_MS = 10_000
 
 export interface WaitRequest {

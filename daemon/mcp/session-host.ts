@@ -48,7 +48,7 @@ export interface SessionHostOptions {
 /** Calls that may run again after a crash: reads, and those that the dispatch itself makes safe to repeat. */
 const REPEATABLE = new Set(['wait_for_job', 'update_job_status', 'job_heartbeat', 'cleanup_my_worktrees'])
 
-/** One SDK server per connection, over the connection's transport (design (b): the shim only forwards). */
+/** One SDK server per connection, over the connection's transport: the shim only forwards. */
 export class SessionHost {
   readonly #options: SessionHostOptions
   readonly #servers = new Map<string, Set<Server>>()
