@@ -51,9 +51,7 @@ export function additiveSql(expected: ExpectedSchema, missing: Missing): string[
         `ALTER TABLE "${table}" ADD COLUMN IF NOT EXISTS "${name}" ${addable(definition)};`,
     ),
     ...new Set([...indexes, ...uniques]),
-    ...new Set(
-      [...created, ...touched].flatMap((statements) => statements.foreignKeys).map((key) => `${key};`),
-    ),
+    ...new Set([...created, ...touched].flatMap((statements) => statements.foreignKeys).map(unlessThere)),
   ]
 }
 
@@ -66,10 +64,13 @@ function ifNotExists(createIndex: string): string {
   return `${createIndex.replace(/INDEX /, 'INDEX IF NOT EXISTS ')};`
 }
 
-/** There is no CREATE TYPE IF NOT EXISTS. */
 function createEnum(name: string, values: readonly string[]): string {
-  const create = `CREATE TYPE "${name}" AS ENUM (${values.map(quote).join(', ')})`
-  return `DO $$ BEGIN ${create}; EXCEPTION WHEN duplicate_object THEN NULL; END $$;`
+  return unlessThere(`CREATE TYPE "${name}" AS ENUM (${values.map(quote).join(', ')})`)
+}
+
+/** For what knows no IF NOT EXISTS: types and constraints. */
+function unlessThere(statement: string): string {
+  return `DO $$ BEGIN ${statement}; EXCEPTION WHEN duplicate_object THEN NULL; END $$;`
 }
 
 function quote(value: string): string {

@@ -3,7 +3,7 @@ import type { PrismaClient } from './generated/client.ts'
 import type { Pools } from './pools.ts'
 
 /**
- * Prisma over the backlog pool, loaded on first use: it takes a third of a second and 100 MB that neither
+ * Prisma over the backlog pool, loaded on first use: it takes a third of a second and some 20 MB that neither
  * the socket's first answer nor a claim should wait for. One client for the life of `pools`.
  */
 export class LazyPrisma {

@@ -15,8 +15,7 @@ async function repair(): Promise<Awaited<ReturnType<typeof checkSchema>>> {
   const { sql } = await checkSchema(db.pool)
   const transaction = sql.filter((statement) => !statement.startsWith('ALTER TYPE'))
   for (const statement of sql) await db.query(statement)
-  for (const statement of transaction.filter((one) => !one.includes('ADD CONSTRAINT')))
-    await db.query(statement)
+  for (const statement of transaction) await db.query(statement)
   return checkSchema(db.pool)
 }
 
