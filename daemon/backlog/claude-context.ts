@@ -5,7 +5,7 @@ import type { Backlog } from './backlog.ts'
 import { rowsOf } from './rows.ts'
 import { statusToApi } from './status.ts'
 
-/** How people order siblings (schema.md); priority is a label. */
+/** How people order siblings; priority is a label. */
 const BY_PLACE = [{ sort_order: 'asc' }, { created_at: 'asc' }, { id: 'asc' }] as const
 
 /** What an agent needs to start on a product: see `get_claude_context`. */

@@ -1,4 +1,4 @@
-/** `status` values of tasks in the API and in the database (schema.md). */
+/** `status` values of tasks in the API and in the database. */
 const TASK_STATUS = { todo: 'TO_DO', in_progress: 'IN_PROGRESS', review: 'REVIEW', done: 'DONE' } as const
 
 export type TaskStatus = keyof typeof TASK_STATUS

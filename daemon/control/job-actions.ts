@@ -10,7 +10,7 @@ import { Params } from './params.ts'
 
 // What a person may do to a job, and from which state:
 //   cancel   QUEUED, CLAIMED, RUNNING   → CANCELLED   whoever holds it learns of it and stops
-//   release  CLAIMED, RUNNING           → QUEUED      held here, or its lease is over
+//   release  CLAIMED, RUNNING           → QUEUED      held here, or its lease is over, or it has none
 //   requeue  FAILED, CANCELLED, SKIPPED → QUEUED      a fresh start: attempts count from 0 again
 // Each write names the state it starts from and notifies in the same statement, so that a change in
 // between makes it a no-op, never a surprise.

@@ -10,11 +10,11 @@ export interface ToolContext {
   backlog(): Promise<Backlog>
   /** Whether the database answers now; needs no token, has a deadline of its own, never throws. */
   database(): Promise<'ok' | 'down'>
-  /** Tables of schema.md that a shared database lacks. */
+  /** Tables of `prisma/schema.prisma` that a shared database lacks. */
   readonly missingTables: ReadonlySet<string>
   /** One per daemon: what `ask_user_question` waits on. */
   readonly questions: QuestionWatch
-  /** The job for this task that is claimed and held on this machine by the caller's token, or null. */
+  /** The job for this task that a session on this machine holds, or null. */
   activeJob(taskId: string): Promise<ActiveJob | null>
   /** Absolute path of the product's clone here (session, environment, file: contract 2), or null. */
   repoRoot(productId: string): Promise<string | null>

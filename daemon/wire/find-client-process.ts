@@ -20,8 +20,8 @@ const RUNTIMES = new Set(['node', 'nodejs'])
 const MAX_DEPTH = 12
 
 /**
- * The process of the agent that uses this shim: its nearest ancestor that only carries out somebody
- * else's command line. Null when it is gone already.
+ * The process of the agent that uses this shim: its nearest ancestor that is no shell or package runner, which only
+ * carry out somebody else's command line. Null when it is gone already.
  */
 export async function findClientProcess(parent: number): Promise<ClientProcess | null> {
   let pid = parent
