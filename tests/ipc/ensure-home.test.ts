@@ -88,7 +88,9 @@ test('a socket directory in /tmp that somebody prepared is refused: a link, an o
   const paths = resolvePaths({ SCRUM4ME_HOME: join(directory, 'x'.repeat(100)) })
   const short = dirname(paths.socket)
   expect(short).toMatch(/^\/tmp\/scrum4me-\d+-[0-9a-f]{16}$/)
-  onTestFinished(() => rm(short, { recursive: true, force: true }))
+  onTestFinished(async () => {
+    for (const made of [short, dirname(paths.pgSocketDir)]) await rm(made, { recursive: true, force: true })
+  })
   await symlink(directory, short)
   await expect(ensureHome(paths)).rejects.toMatchObject({ code: 'PERMISSION_DENIED' })
   await rm(short)
