@@ -56,7 +56,9 @@ export class ListenConnection {
 
   /** Connects and listens; throws the driver's error. */
   async open(): Promise<void> {
-    await this.#client.connect()
+    // The driver never settles a connect that `close` cuts off.
+    const broken = this.#broken.then((error) => Promise.reject(error))
+    await Promise.race([this.#client.connect(), broken])
     const settings: [string, string][] = [['TimeZone', 'UTC']]
     this.#direct = await applyIfDirect(this.#client, this.#options.url, settings)
     await this.#client.query(`listen ${pg.escapeIdentifier(this.#options.channel)}`)

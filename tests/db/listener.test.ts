@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Change } from '../../daemon/db/change.ts'
 import { parseDatabaseUrl } from '../../daemon/db/database-url.ts'
@@ -212,4 +214,19 @@ test('a server that is killed and comes back is listened to again', async () => 
   await until('it tries again', () => starts > 2)
   await server.start()
   await listening(listener)
+})
+
+test('stopping ends a connection that is still being made', async () => {
+  // Takes the connection, and never says a word.
+  const silent = createServer().listen(0, '127.0.0.1')
+  closing.push(async () => silent.close())
+  await once(silent, 'listening')
+  const address = silent.address()
+  const port = typeof address === 'object' ? address?.port : undefined
+  const listener = makeListener(`postgresql://person:secret@127.0.0.1:${port}/scrum`)
+  const connected = once(silent, 'connection')
+  await listener.start()
+  await connected
+  await listener.stop()
+  expect(listener.state).toBe('off')
 })
