@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Worktrees } from '../../daemon/worktrees/worktrees.ts'
@@ -73,4 +73,24 @@ test('a job that was asked to go and is claimed again keeps its worktree', async
   } finally {
     process.kill('SIGKILL')
   }
+})
+
+test('a changed file that git cannot look at is not taken for unchanged', async () => {
+  const made = await engine.create({ jobId: JOB, repoRoot: space.clone })
+  await writeFile(join(made.path, 'src/b.txt'), 'work')
+  // As git does when it may not look: it complains, leaves the file out and succeeds.
+  const bin = join(space.dir, 'bin')
+  const script = [
+    '#!/bin/sh',
+    'case " $* " in *" diff-files "*) echo "src/b.txt: Permission denied" >&2; exit 0;; esac',
+    `PATH='${process.env.PATH}' exec git "$@"`,
+  ]
+  await space.write(join(bin, 'git'), script.join('\n'))
+  await chmod(join(bin, 'git'), 0o755)
+  await engine.stop()
+  engine = space.engine({ env: { PATH: `${bin}:${process.env.PATH}`, HOME: space.env.HOME } })
+  const outcome = await engine.remove({ jobId: JOB, branch: 'delete' })
+  expect(outcome).toMatchObject({ outcome: 'kept', salvageRef: null })
+  expect(outcome.reason).toContain('src/b.txt: Permission denied')
+  expect(existsSync(join(made.path, 'src/b.txt'))).toBe(true)
 })

@@ -188,7 +188,11 @@ export function printOf(stats: BigIntStats | null): string {
 /** Tracked files whose stat data differ from the index. */
 async function statChanged(git: WorktreeGit): Promise<BytePath[]> {
   const args = ['diff-files', '--name-only', '-z', '--no-renames', '--ignore-submodules=all']
-  return fields((await git.run({}, ...args)).stdout)
+  const { stdout, stderr } = await git.run({}, ...args)
+  // Of a file that it cannot look at git only complains, and takes it for unchanged.
+  const complaint = stderr.split('\n').find((line) => line !== '' && !/^(warning|hint): /.test(line))
+  if (complaint !== undefined) throw new Error(`git cannot look at ${complaint}`)
+  return fields(stdout)
 }
 
 /** Tracked files that are not as in the base: git may have normalised line ends when they were added. */
