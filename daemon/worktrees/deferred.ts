@@ -17,7 +17,8 @@ const AFTER_FAILURE_MS = 60_000
 export async function watchDeferred(engine: Engine): Promise<void> {
   const notBefore = new Map<string, number>()
   while (!engine.stopping.aborted) {
-    for (const record of await engine.records.jobs()) {
+    // Records that cannot be read now are told by whoever needs one; the next look may find them.
+    for (const record of await engine.records.jobs().catch(() => [])) {
       if (!isWaiting(record) || (notBefore.get(record.jobId) ?? 0) > Date.now()) continue
       const went = await tryAgain(engine, record.jobId)
       if (went) notBefore.delete(record.jobId)

@@ -20,9 +20,9 @@ export class Records {
   readonly #jobStore: RecordStore<JobRecord>
   readonly #cloneStore: RecordStore<CloneRecord>
   readonly #spareStore: RecordStore<SpareRecord>
-  #jobs: Promise<Map<string, JobRecord>> | undefined
-  #clones: Promise<Map<string, CloneRecord>> | undefined
-  #spares: Promise<Map<string, SpareRecord>> | undefined
+  readonly #loadJobs: () => Promise<Map<string, JobRecord>>
+  readonly #loadClones: () => Promise<Map<string, CloneRecord>>
+  readonly #loadSpares: () => Promise<Map<string, SpareRecord>>
 
   constructor(stateDir: string) {
     const directory = join(stateDir, 'worktrees')
@@ -34,6 +34,9 @@ export class Records {
       join(directory, 'spares'),
       (value) => SPARE_RECORD.safeParse(value).data,
     )
+    this.#loadJobs = remembered(this.#jobStore)
+    this.#loadClones = remembered(this.#cloneStore)
+    this.#loadSpares = remembered(this.#spareStore)
   }
 
   async job(jobId: string): Promise<JobRecord | null> {
@@ -86,19 +89,21 @@ export class Records {
     await this.#spareStore.delete(name)
     spares.delete(name)
   }
+}
 
-  #loadSpares(): Promise<Map<string, SpareRecord>> {
-    this.#spares ??= this.#spareStore.load().then((loaded) => loaded.records)
-    return this.#spares
+/** Reads them once. After a read that failed whoever asks next reads again: it may have been for a moment. */
+function remembered<T>(store: RecordStore<T>): () => Promise<Map<string, T>> {
+  let read: Promise<Map<string, T>> | undefined
+  const load = async () => {
+    try {
+      return (await store.load()).records
+    } catch (error) {
+      read = undefined
+      throw error
+    }
   }
-
-  #loadJobs(): Promise<Map<string, JobRecord>> {
-    this.#jobs ??= this.#jobStore.load().then((loaded) => loaded.records)
-    return this.#jobs
-  }
-
-  #loadClones(): Promise<Map<string, CloneRecord>> {
-    this.#clones ??= this.#cloneStore.load().then((loaded) => loaded.records)
-    return this.#clones
+  return () => {
+    read ??= load()
+    return read
   }
 }

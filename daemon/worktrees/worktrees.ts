@@ -102,7 +102,7 @@ export class Worktrees implements Service {
   async start(): Promise<void> {
     this.#inBackground(this.#emptyTrash())
     this.#inBackground(this.#spares.run())
-    this.#inBackground(tidy(this.#engine).then(() => watchDeferred(this.#engine)))
+    this.#inBackground(this.#tidyThenWatch())
   }
 
   /** Ends git where it stands; the next start takes up what is half done. Resolves when nothing runs any more. */
@@ -179,6 +179,13 @@ export class Worktrees implements Service {
       .catch((error: unknown) => {
         this.#engine.logger.warn({ err: messageOf(error) }, 'what an earlier run left could not be deleted')
       })
+  }
+
+  async #tidyThenWatch(): Promise<void> {
+    await tidy(this.#engine).catch((error: unknown) => {
+      this.#engine.logger.warn({ err: messageOf(error) }, 'what was cut off could not be tidied now')
+    })
+    await watchDeferred(this.#engine)
   }
 
   async #headIsPushed(jobId: string, branch: string): Promise<boolean> {

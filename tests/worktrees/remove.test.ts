@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Worktrees } from '../../daemon/worktrees/worktrees.ts'
@@ -93,4 +93,16 @@ test('a changed file that git cannot look at is not taken for unchanged', async 
   expect(outcome).toMatchObject({ outcome: 'kept', salvageRef: null })
   expect(outcome.reason).toContain('src/b.txt: Permission denied')
   expect(existsSync(join(made.path, 'src/b.txt'))).toBe(true)
+})
+
+test('records that could not be read for a moment are read by whoever asks next', async () => {
+  const directory = join(space.state, 'worktrees/jobs')
+  await mkdir(join(space.state, 'worktrees'), { recursive: true })
+  await writeFile(directory, 'a file in the way')
+  await engine.start()
+  await expect(engine.create({ jobId: JOB, repoRoot: space.clone })).rejects.toThrow()
+  await rm(directory)
+  const made = await engine.create({ jobId: JOB, repoRoot: space.clone })
+  expect(existsSync(made.path)).toBe(true)
+  expect(await engine.remove({ jobId: JOB, branch: 'delete' })).toMatchObject({ outcome: 'removed' })
 })
