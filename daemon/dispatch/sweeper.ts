@@ -15,7 +15,8 @@ const REMEMBER_REPORTED_MS = 24 * 3600_000
 
 /**
  * Time's part in a claim's life: undelivered claims that nobody took, held claims whose session's grace
- * is over, lost claims whose session knows or is gone, reports nobody will ask for again.
+ * is over, lost claims whose session knows or is gone, reports nobody will ask for again, and records that the disk
+ * did not take.
  */
 export class Sweeper implements Service {
   readonly name = 'sweeper'
@@ -59,6 +60,7 @@ export class Sweeper implements Service {
 
   /** Each claim by itself: saving one job's work may take long, and another's release must not wait for it. */
   #sweep(): void {
+    void this.#ports.book.writeAgain()
     for (const claim of this.#ports.book.all()) {
       if (!this.#isDue(claim) || this.#ports.book.isBusy(claim.identity.jobId)) continue
       const step = this.#ports.book

@@ -12,7 +12,9 @@ export class ClaimBook {
   readonly #claims = new Map<string, ClaimRecord>()
   /** When each claim came into its state, on the monotonic clock; for one from the disk, when it was read. */
   readonly #since = new Map<string, number>()
-  #fault: string | null = null
+  /** Jobs whose last change is in memory only, with why. */
+  readonly #unwritten = new Map<string, string>()
+  #isRetrying = false
   readonly #locks = new Map<string, Promise<unknown>>()
 
   constructor(store: RecordStore<ClaimRecord>) {
@@ -92,20 +94,40 @@ export class ClaimBook {
     if (this.#claims.get(jobId)?.identity.claimedAt !== claimedAt) return Promise.resolve()
     this.#claims.delete(jobId)
     this.#since.delete(jobId)
-    return this.#store.delete(jobId)
+    return this.#delete(jobId)
   }
 
-  /** Why the last record could not be written; null when it could. */
+  /** Why a change is not on the disk; null when all are. */
   get fault(): string | null {
-    return this.#fault
+    return [...this.#unwritten.values()].at(-1) ?? null
   }
 
-  async #put(record: ClaimRecord): Promise<void> {
+  /** Tries again to write what could not be written: what the disk has is what the next daemon believes. Never throws. */
+  async writeAgain(): Promise<void> {
+    if (this.#isRetrying) return
+    this.#isRetrying = true
+    for (const jobId of [...this.#unwritten.keys()]) {
+      const record = this.#claims.get(jobId)
+      await (record === undefined ? this.#delete(jobId) : this.#put(record)).catch(() => undefined)
+    }
+    this.#isRetrying = false
+  }
+
+  #put(record: ClaimRecord): Promise<void> {
+    const { jobId } = record.identity
+    return this.#noted(jobId, this.#store.put(jobId, record))
+  }
+
+  #delete(jobId: string): Promise<void> {
+    return this.#noted(jobId, this.#store.delete(jobId))
+  }
+
+  async #noted(jobId: string, writing: Promise<void>): Promise<void> {
     try {
-      await this.#store.put(record.identity.jobId, record)
-      this.#fault = null
+      await writing
+      this.#unwritten.delete(jobId)
     } catch (error) {
-      this.#fault = messageOf(error)
+      this.#unwritten.set(jobId, messageOf(error))
       throw error
     }
   }
