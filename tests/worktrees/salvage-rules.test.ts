@@ -51,6 +51,22 @@ test('saved twice: both saves stay, the newest comes back, the older by its numb
   expect((await snapshot(older.path))['work.txt']).toMatch(/^- 5 /)
 })
 
+test('a lock that a killed git left on a ref: the save takes the next number, and dropping names it', async () => {
+  const first = await create()
+  await writeFile(join(first.path, 'work.txt'), 'first')
+  const lockOf = (n: number) => join(space.clone, `.git/refs/scrum4me/salvage/${JOB}/${n}.lock`)
+  await space.write(lockOf(1), '')
+  expect(await remove()).toMatchObject({ outcome: 'removed', salvageRef: `refs/scrum4me/salvage/${JOB}/2` })
+  expect(await engine.saved()).toMatchObject([{ n: 2 }])
+
+  await space.write(lockOf(2), '')
+  await expect(engine.drop(JOB)).rejects.toMatchObject({
+    code: 'WORKTREE_FAILED',
+    remedy: expect.stringContaining(lockOf(2)),
+  })
+  expect(await engine.saved()).toMatchObject([{ n: 2 }])
+})
+
 test('a restored worktree is the person’s: reconciliation leaves it alone', async () => {
   const made = await create()
   await writeFile(join(made.path, 'work.txt'), 'work')

@@ -1,7 +1,10 @@
+import { join } from 'node:path'
 import { notFound } from '../../errors.ts'
 import type { Engine } from '../engine.ts'
-import { onClone } from '../git/repository.ts'
+import { onClone, type Repository } from '../git/repository.ts'
 import { checkJobId } from '../layout.ts'
+import { lstatOrNull } from '../lstat-or-null.ts'
+import { WorktreeError } from '../worktree-error.ts'
 import { knownClones, savedIn } from './saved-work.ts'
 
 /** Forgets all saved work of a job, for good. Throws NOT_FOUND when there is none. */
@@ -11,11 +14,24 @@ export async function drop(engine: Engine, jobId: string): Promise<{ refs: strin
   for (const repository of await knownClones(engine)) {
     await engine.lock.run(repository.commonDir, engine.stopping, async () => {
       for (const { ref } of await savedIn(engine, repository, jobId)) {
-        await engine.git.run(onClone(repository, engine.stopping), 'update-ref', '-d', ref)
+        await forget(engine, repository, ref)
         refs.push(ref)
       }
     })
   }
   if (refs.length === 0) throw notFound('Saved work of job', jobId)
   return { refs }
+}
+
+async function forget(engine: Engine, repository: Repository, ref: string): Promise<void> {
+  const lock = join(repository.commonDir, `${ref}.lock`)
+  // git would wait half a minute for it, and nobody of ours is there while we hold the clone's lock.
+  if ((await lstatOrNull(lock)) !== null) {
+    throw new WorktreeError(
+      `${ref} is locked, so it is still there`,
+      `If no git runs in ${repository.root}, one that was killed left ${lock}: delete that file, then ask again.`,
+      { permanent: false },
+    )
+  }
+  await engine.git.run(onClone(repository, engine.stopping), 'update-ref', '-d', ref)
 }

@@ -1,6 +1,8 @@
+import { join } from 'node:path'
 import type { Engine } from '../engine.ts'
 import { GitError } from '../git/git-error.ts'
 import { isPartialClone } from '../git/safe-config.ts'
+import { lstatOrNull } from '../lstat-or-null.ts'
 import { SALVAGE_PREFIX, salvageRef } from './manifest.ts'
 import type { WorktreeGit } from './worktree-git.ts'
 
@@ -23,7 +25,7 @@ export function pin(engine: Engine, git: WorktreeGit, jobId: string, save: Pinne
   return engine.lock.run(commonDir, engine.stopping, async () => {
     const newest = await newestSave(git, jobId)
     if (newest !== null && (await holdsSame(git, newest, save))) return salvageRef(jobId, newest.n)
-    const ref = salvageRef(jobId, (newest?.n ?? 0) + 1)
+    const ref = await freeRef(git, jobId, (newest?.n ?? 0) + 1)
     await git.run({}, 'update-ref', '-m', 'salvage', ref, save.work, zeroId)
     try {
       await verify(git, save)
@@ -33,6 +35,15 @@ export function pin(engine: Engine, git: WorktreeGit, jobId: string, save: Pinne
     }
     return ref
   })
+}
+
+/** A git that was killed may have left its lock of a ref; nobody else makes these while we hold the clone's. */
+async function freeRef(git: WorktreeGit, jobId: string, from: number): Promise<string> {
+  const { commonDir } = git.place.repository
+  for (let n = from; ; n += 1) {
+    const ref = salvageRef(jobId, n)
+    if ((await lstatOrNull(join(commonDir, `${ref}.lock`))) === null) return ref
+  }
 }
 
 interface Earlier {
