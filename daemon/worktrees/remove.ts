@@ -75,20 +75,27 @@ const NONE: RemoveOutcome = {
  * cannot be used now (moved, unreadable) is a reason to keep its worktree and to try again later.
  */
 export async function finishRemoval(engine: Engine, asked: JobRecord): Promise<RemoveOutcome> {
+  let soFar: RemoveOutcome = { ...NONE, path: engine.layout.shown(asked.path) }
+  const onSaved = (outcome: RemoveOutcome) => {
+    soFar = outcome
+  }
   try {
-    return await carryThrough(engine, asked)
+    return await carryThrough(engine, asked, onSaved)
   } catch (error) {
     if (engine.stopping.aborted) throw stopped(engine.stopping)
     const record = (await engine.records.job(asked.jobId)) ?? asked
     const isGoing = record.phase === 'removing' || record.phase === 'saved'
     const reason = messageOf(error)
     await engine.records.put({ ...record, removal: isGoing ? asked.removal : null, keptReason: reason })
-    const path = engine.layout.shown(asked.path)
-    return { ...NONE, outcome: isGoing ? 'deferred' : 'kept', reason, path }
+    return { ...soFar, outcome: isGoing ? 'deferred' : 'kept', reason }
   }
 }
 
-async function carryThrough(engine: Engine, asked: JobRecord): Promise<RemoveOutcome> {
+async function carryThrough(
+  engine: Engine,
+  asked: JobRecord,
+  onSaved: (outcome: RemoveOutcome) => void,
+): Promise<RemoveOutcome> {
   const path = engine.layout.shown(asked.path)
   const open = () => engine.repositories.open(asked.repoRoot, engine.stopping)
   if (asked.phase === 'saved') {
@@ -104,6 +111,7 @@ async function carryThrough(engine: Engine, asked: JobRecord): Promise<RemoveOut
     await engine.trash.room()
     const saved = await save(engine, repository, record)
     const outcome = { ...NONE, salvageRef: saved.ref, ignored: saved.ignored, bytes, path }
+    onSaved(outcome)
     if (saved.keptBecause !== null) {
       await engine.records.put({ ...record, removal: null, keptReason: saved.keptBecause })
       return { ...outcome, outcome: 'kept', reason: saved.keptBecause }

@@ -75,24 +75,38 @@ test('a job that was asked to go and is claimed again keeps its worktree', async
   }
 })
 
-test('a changed file that git cannot look at is not taken for unchanged', async () => {
-  const made = await engine.create({ jobId: JOB, repoRoot: space.clone })
-  await writeFile(join(made.path, 'src/b.txt'), 'work')
-  // As git does when it may not look: it complains, leaves the file out and succeeds.
+/** The engine with a git that does something else for a command; the shell's `case` pattern is of all its arguments. */
+async function withGitThat(pattern: string, instead: string): Promise<void> {
   const bin = join(space.dir, 'bin')
   const script = [
     '#!/bin/sh',
-    'case " $* " in *" diff-files "*) echo "src/b.txt: Permission denied" >&2; exit 0;; esac',
+    `case " $* " in ${pattern}) ${instead};; esac`,
     `PATH='${process.env.PATH}' exec git "$@"`,
   ]
   await space.write(join(bin, 'git'), script.join('\n'))
   await chmod(join(bin, 'git'), 0o755)
   await engine.stop()
   engine = space.engine({ env: { PATH: `${bin}:${process.env.PATH}`, HOME: space.env.HOME } })
+}
+
+test('a changed file that git cannot look at is not taken for unchanged', async () => {
+  const made = await engine.create({ jobId: JOB, repoRoot: space.clone })
+  await writeFile(join(made.path, 'src/b.txt'), 'work')
+  // As git does when it may not look: it complains, leaves the file out and succeeds.
+  await withGitThat('*" diff-files "*', 'echo "src/b.txt: Permission denied" >&2; exit 0')
   const outcome = await engine.remove({ jobId: JOB, branch: 'delete' })
   expect(outcome).toMatchObject({ outcome: 'kept', salvageRef: null })
   expect(outcome.reason).toContain('src/b.txt: Permission denied')
   expect(existsSync(join(made.path, 'src/b.txt'))).toBe(true)
+})
+
+test('a removal that fails after the save tells where the work is', async () => {
+  const made = await engine.create({ jobId: JOB, repoRoot: space.clone })
+  await writeFile(join(made.path, 'src/b.txt'), 'work')
+  await withGitThat('*" worktree list "*', 'echo "fatal: no list today" >&2; exit 128')
+  const outcome = await engine.remove({ jobId: JOB, branch: 'delete' })
+  expect(outcome).toMatchObject({ outcome: 'deferred', salvageRef: `refs/scrum4me/salvage/${JOB}/1` })
+  expect(outcome.reason).toContain('no list today')
 })
 
 test('records that could not be read for a moment are read by whoever asks next', async () => {
