@@ -100,6 +100,18 @@ test('a changed file that git cannot look at is not taken for unchanged', async 
   expect(existsSync(join(made.path, 'src/b.txt'))).toBe(true)
 })
 
+test('nor is one in a clone inside of it', async () => {
+  const made = await engine.create({ jobId: JOB, repoRoot: space.clone })
+  const inside = join(made.path, 'inside')
+  await space.git(space.dir, 'clone', '-q', space.origin, inside)
+  await writeFile(join(inside, 'src/b.txt'), 'work')
+  await withGitThat('*" status "*', 'echo "src/b.txt: Input/output error" >&2; exit 0')
+  const outcome = await engine.remove({ jobId: JOB, branch: 'delete' })
+  expect(outcome).toMatchObject({ outcome: 'kept', salvageRef: null })
+  expect(outcome.reason).toContain('src/b.txt: Input/output error')
+  expect(existsSync(join(inside, 'src/b.txt'))).toBe(true)
+})
+
 test('a removal that fails after the save tells where the work is', async () => {
   const made = await engine.create({ jobId: JOB, repoRoot: space.clone })
   await writeFile(join(made.path, 'src/b.txt'), 'work')

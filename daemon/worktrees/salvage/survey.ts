@@ -3,6 +3,7 @@ import { lstat } from 'node:fs/promises'
 import { codeOf } from '../../errors.ts'
 import { type BytePath, below, fields } from './bytes.ts'
 import { type IndexEntry, listIndex, listUntracked } from './index-listing.ts'
+import { refuseUnreadable } from './unreadable.ts'
 import type { WorktreeGit } from './worktree-git.ts'
 
 export interface DiskEntry {
@@ -189,9 +190,7 @@ export function printOf(stats: BigIntStats | null): string {
 async function statChanged(git: WorktreeGit): Promise<BytePath[]> {
   const args = ['diff-files', '--name-only', '-z', '--no-renames', '--ignore-submodules=all']
   const { stdout, stderr } = await git.run({}, ...args)
-  // Of a file that it cannot look at git only complains, and takes it for unchanged.
-  const complaint = stderr.split('\n').find((line) => line !== '' && !/^(warning|hint): /.test(line))
-  if (complaint !== undefined) throw new Error(`git cannot look at ${complaint}`)
+  refuseUnreadable(stderr)
   return fields(stdout)
 }
 
