@@ -1,6 +1,6 @@
-import { lstat, mkdtemp, open, rm } from 'node:fs/promises'
+import { type FileHandle, lstat, mkdtemp, open, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { codeOf, DaemonError } from '../errors.ts'
+import { DaemonError } from '../errors.ts'
 import { bytesText } from '../status/bytes-text.ts'
 import { askDaemon } from './ask-daemon.ts'
 import type { Invocation } from './invocation.ts'
@@ -59,8 +59,8 @@ async function dumpToStdout(invocation: Invocation): Promise<number> {
   // Without a daemon there is no dump, and perhaps no directory either.
   await askDaemon(invocation, 'ping')
   // Wherever a hardened unit lets the daemon write, and where nobody else reads.
-  const directory = await scratchIn(invocation.paths.stateDir)
-  let handle: Awaited<ReturnType<typeof open>>
+  const directory = await mkdtemp(join(invocation.paths.stateDir, 'dump-'))
+  let handle: FileHandle
   try {
     const scratch = join(directory, 'dump.sql')
     await dumpInto(invocation, scratch)
@@ -71,19 +71,6 @@ async function dumpToStdout(invocation: Invocation): Promise<number> {
   }
   await invocation.terminal.pour(handle.createReadStream())
   return 0
-}
-
-async function scratchIn(stateDir: string): Promise<string> {
-  try {
-    return await mkdtemp(join(stateDir, 'dump-'))
-  } catch (error) {
-    throw new DaemonError(
-      'VALIDATION_ERROR',
-      `${stateDir} cannot be written (${codeOf(error) ?? 'unknown error'}); nothing was dumped`,
-      'Run it as the user of the daemon, or name a file.',
-      error,
-    )
-  }
 }
 
 async function dumpInto(invocation: Invocation, file: string): Promise<number | null> {

@@ -1,5 +1,6 @@
 import { ACTIVE_JOB } from '../backlog/dispatch-job.ts'
 import type { ControlMethod } from './control-method.ts'
+import { titleOf } from './task-titles.ts'
 
 const MAX_LISTED = 200
 const RECENT = 10
@@ -34,7 +35,7 @@ export const jobsMethod: ControlMethod = {
         product_id: job.product_id,
         product: job.product.name,
         task_id: job.task_id,
-        task: job.task === null ? null : `${job.task.code} ${job.task.title}`,
+        task: job.task === null ? null : titleOf(job.task),
         worker_instance_id: job.worker_instance_id,
         branch: job.branch,
         retry_count: job.retry_count,

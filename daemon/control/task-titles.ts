@@ -5,6 +5,11 @@ import type { ControlContext } from './context.ts'
 const MAX_ASKED = 1_000
 const DEADLINE_MS = 2_000
 
+/** `T-1 Title`, as people know a task. */
+export function titleOf(task: { readonly code: string | null; readonly title: string }): string {
+  return `${task.code} ${task.title}`
+}
+
 /**
  * `T-1 Title` of the jobs' tasks, by job id, as far as the database says in time: what is on the disk is shown also
  * while it is away.
@@ -25,5 +30,5 @@ async function askedFor(context: ControlContext, ids: readonly string[]): Promis
     where: { id: { in: [...ids] }, user_id: caller.userId },
     select: { id: true, task: { select: { code: true, title: true } } },
   })
-  return new Map(jobs.flatMap(({ id, task }) => (task === null ? [] : [[id, `${task.code} ${task.title}`]])))
+  return new Map(jobs.flatMap(({ id, task }) => (task === null ? [] : [[id, titleOf(task)]])))
 }

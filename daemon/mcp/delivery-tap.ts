@@ -27,7 +27,8 @@ export type Delivered = 'received' | 'not received' | 'unsure' | 'left open'
  *      ▼                                  │ closed before the client was reached ▶ unsure
  *   not received                            └ closed after it was reached ▶ received
  *
- * Closed because this daemon ends: `left open`, from either. A cancellation that comes later changes nothing: clients send them for calls completed long ago.
+ * Closed because this daemon ends: `left open`, from either. A cancellation that comes later changes nothing: clients
+ * send them for calls completed long ago.
  */
 export class DeliveryTap implements Transport {
   onmessage?: Transport['onmessage']

@@ -24,6 +24,11 @@ export async function hasCommit(git: Git, call: GitCall): Promise<boolean> {
   return code !== 0 || stdout.length > 0
 }
 
+/** git's lock of a ref, where it keeps refs in files; one that is there while nobody works is of a git that was killed. */
+export function lockOfRef({ commonDir }: Repository, ref: string): string {
+  return join(commonDir, `${ref}.lock`)
+}
+
 /** Makes a branch; false when a branch of that name is there already. */
 export async function createBranch(
   git: Git,

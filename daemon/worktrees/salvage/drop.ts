@@ -1,6 +1,6 @@
-import { join } from 'node:path'
 import { notFound } from '../../errors.ts'
 import type { Engine } from '../engine.ts'
+import { lockOfRef } from '../git/refs.ts'
 import { onClone, type Repository } from '../git/repository.ts'
 import { checkJobId } from '../layout.ts'
 import { lstatOrNull } from '../lstat-or-null.ts'
@@ -24,7 +24,7 @@ export async function drop(engine: Engine, jobId: string): Promise<{ refs: strin
 }
 
 async function forget(engine: Engine, repository: Repository, ref: string): Promise<void> {
-  const lock = join(repository.commonDir, `${ref}.lock`)
+  const lock = lockOfRef(repository, ref)
   // git would wait half a minute for it, and nobody of ours is there while we hold the clone's lock.
   if ((await lstatOrNull(lock)) !== null) {
     throw new WorktreeError(

@@ -1,6 +1,6 @@
-import { join } from 'node:path'
 import type { Engine } from '../engine.ts'
 import { GitError } from '../git/git-error.ts'
+import { lockOfRef } from '../git/refs.ts'
 import { isPartialClone } from '../git/safe-config.ts'
 import { lstatOrNull } from '../lstat-or-null.ts'
 import { SALVAGE_PREFIX, salvageRef } from './manifest.ts'
@@ -39,10 +39,9 @@ export function pin(engine: Engine, git: WorktreeGit, jobId: string, save: Pinne
 
 /** A git that was killed may have left its lock of a ref; nobody else makes these while we hold the clone's. */
 async function freeRef(git: WorktreeGit, jobId: string, from: number): Promise<string> {
-  const { commonDir } = git.place.repository
   for (let n = from; ; n += 1) {
     const ref = salvageRef(jobId, n)
-    if ((await lstatOrNull(join(commonDir, `${ref}.lock`))) === null) return ref
+    if ((await lstatOrNull(lockOfRef(git.place.repository, ref))) === null) return ref
   }
 }
 
