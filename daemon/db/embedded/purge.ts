@@ -4,7 +4,7 @@ import { DaemonError } from '../../errors.ts'
 import { delay } from '../../lifecycle/delay.ts'
 import type { Paths } from '../../paths.ts'
 import { clusterOf, exposedBase } from './installation.ts'
-import { isServerOf, readPid } from './server-process.ts'
+import { isServerOf, readPid } from './lock-files.ts'
 
 /** What was removed, and what was left with the reason. */
 export interface Purged {

@@ -1,9 +1,10 @@
-import { readFile, readlink, realpath, rename, rm, stat } from 'node:fs/promises'
+import { open, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DaemonError } from '../../errors.ts'
 import { delay } from '../../lifecycle/delay.ts'
 import { lastLine } from './cluster.ts'
 import type { Launcher } from './launcher.ts'
+import { isServerOf, readPid, removeStaleLocks } from './lock-files.ts'
 import { type CommandResult, runCommand } from './run-command.ts'
 
 export interface ServerProcessOptions {
@@ -32,7 +33,7 @@ export class ServerProcess {
     return (await this.#control(['status'], 10_000)).code === 0
   }
 
-  /** Starts it and waits until it accepts connections; throws with the server's last words otherwise. */
+  /** Starts it and waits until it accepts connections; throws with the server's reason otherwise. */
   async start(): Promise<void> {
     const { cluster, socketDir, logFile } = this.#options
     const settings = {
@@ -61,13 +62,13 @@ export class ServerProcess {
     }
     const flags = Object.entries(settings).map(([name, value]) => `-c ${name}=${quote(value)}`)
     const seconds = String(START_SECONDS)
+    const before = await sizeOf(logFile)
     const result = await this.#control(
       ['start', '-w', '-s', '-t', seconds, '-l', logFile, '-o', flags.join(' ')],
       (START_SECONDS + 5) * 1000,
     )
     if (result.code === 0) return
-    const words =
-      lastLine(await readFile(logFile, 'utf8').catch(() => result.output)) || lastLine(result.output)
+    const words = whyItFailed(await readFrom(logFile, before).catch(() => '')) || lastLine(result.output)
     throw new DaemonError(
       'DATABASE_UNAVAILABLE',
       `The embedded database did not start: ${words}`,
@@ -90,23 +91,12 @@ export class ServerProcess {
   }
 
   /**
-   * A pid in postmaster.pid that has since gone to another process of our user, or to a zombie, makes the
-   * server look alive and keeps it from starting for ever. The socket's lock file has the same trap. Both
-   * are removed if no process of that pid works in the data directory. To be called under the instance
-   * lock, and only after a connection was tried. True if something was removed.
+   * Removes lock files of a server that is gone, which would keep it from starting for ever. To be called under the
+   * instance lock, and only after a connection was tried. True if something was removed.
    */
-  async removeStaleLocks(): Promise<boolean> {
-    const pidFile = join(this.#options.cluster, 'postmaster.pid')
-    const pid = await readPid(pidFile)
-    const socketLock = join(this.#options.socketDir, '.s.PGSQL.5432.lock')
-    const socketPid = await readPid(socketLock)
-    let removed = false
-    for (const [file, owner] of [[pidFile, pid] as const, [socketLock, socketPid] as const]) {
-      if (owner === undefined || (await isServerOf(owner, this.#options.cluster))) continue
-      await rm(file, { force: true })
-      removed = true
-    }
-    return removed
+  removeStaleLocks(): Promise<boolean> {
+    const { cluster, socketDir } = this.#options
+    return removeStaleLocks([join(cluster, 'postmaster.pid'), join(socketDir, '.s.PGSQL.5432.lock')], cluster)
   }
 
   #control(args: readonly string[], timeoutMs: number): Promise<CommandResult> {
@@ -120,32 +110,35 @@ function quote(value: string): string {
   return `'${value.replaceAll("'", `'\\''`)}'`
 }
 
-export async function readPid(file: string): Promise<number | undefined> {
-  const text = await readFile(file, 'utf8').catch(() => '')
-  const pid = Number.parseInt(text.split('\n')[0] ?? '', 10)
-  // The socket's lock file names a pid too, negative for a stand-alone backend.
-  return Number.isInteger(pid) && pid !== 0 ? Math.abs(pid) : undefined
-}
-
-/** Whether process `pid` is a live server that works in `cluster`. */
-export async function isServerOf(pid: number, cluster: string): Promise<boolean> {
-  const directory = await realpath(cluster)
-  if (process.platform === 'linux') {
-    // A zombie has no working directory any more.
-    return readlink(`/proc/${pid}/cwd`).then(
-      (cwd) => cwd === directory,
-      () => false,
-    )
-  }
-  const listed = await runCommand({ file: 'ps', args: ['-o', 'stat=,command=', '-p', String(pid)] }, 5_000)
-  return listed.code === 0 && !listed.output.startsWith('Z') && listed.output.includes('postgres')
-}
-
 /** Keeps one older log when it has grown; the server writes little, but it may run for years. */
 export async function rotateLog(logFile: string, maxBytes = 4 * 1024 * 1024): Promise<void> {
-  const size = await stat(logFile).then(
+  if ((await sizeOf(logFile)) > maxBytes) await rename(logFile, `${logFile}.1`)
+}
+
+async function sizeOf(file: string): Promise<number> {
+  return stat(file).then(
     (found) => found.size,
     () => 0,
   )
-  if (size > maxBytes) await rename(logFile, `${logFile}.1`)
+}
+
+/** What was written from byte `position` on, at most the first 64 KiB of it. */
+async function readFrom(file: string, position: number): Promise<string> {
+  const handle = await open(file)
+  try {
+    const { buffer, bytesRead } = await handle.read({ buffer: Buffer.alloc(65_536), position })
+    return buffer.toString('utf8', 0, bytesRead)
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Of what a server logged in one failed start: the error that ended it, with its hint; else its last line. */
+export function whyItFailed(log: string): string {
+  const lines = log.trim().split('\n')
+  const last = (level: RegExp) => lines.findLast((line) => level.test(line))?.replace(/^.*?(?=[A-Z]+: )/, '')
+  const fault = last(/ (FATAL|PANIC): /)
+  if (fault === undefined) return lines.at(-1) ?? ''
+  const hint = last(/ HINT: /)
+  return hint === undefined ? fault : `${fault} (${hint})`
 }

@@ -2,6 +2,7 @@ import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/pr
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { removeStaleLocks } from '../../../daemon/db/embedded/lock-files.ts'
 import { until } from '../../support/until.ts'
 import { isDead, TestHome } from './test-home.ts'
 
@@ -92,6 +93,47 @@ test('a recycled pid in its lock files does not keep it from starting', async ()
   const next = home.server()
   await next.start()
   expect(await home.ask('select 1 as one')).toEqual([{ one: 1 }])
+})
+
+test('lock files of a server that was killed before it wrote into them do not keep it from starting', async () => {
+  const pidFile = join(home.cluster, 'postmaster.pid')
+  for (const file of [pidFile, socketLock()]) {
+    for (const left of ['', 'nonsense\n']) {
+      await home.server().start()
+      await home.kill()
+      await writeFile(file, left)
+      await home.server().start()
+      expect(await home.ask('select 1 as one')).toEqual([{ one: 1 }])
+      await home.stop()
+    }
+  }
+})
+
+test.skipIf(process.platform !== 'linux')(
+  'a lock file that a live server has not written yet is left',
+  async () => {
+    await home.server().start()
+    const file = join(home.directory, 'lock')
+    await writeFile(file, '')
+    expect(await removeStaleLocks([file], home.cluster)).toBe(false)
+    await home.kill()
+    await until('its processes are gone', () => removeStaleLocks([file], home.cluster))
+    await expect(stat(file)).rejects.toThrow('ENOENT')
+  },
+)
+
+test('a start that fails says why in the words of the server that failed, not of an older one', async () => {
+  await home.server().start()
+  await home.stop()
+  await writeFile(join(home.cluster, 'postgresql.auto.conf'), "shared_preload_libraries = 'missing'\n")
+  try {
+    await expect(home.server().start()).rejects.toMatchObject({
+      code: 'DATABASE_UNAVAILABLE',
+      message: expect.stringMatching(/did not start: FATAL: .*missing/),
+    })
+  } finally {
+    await writeFile(join(home.cluster, 'postgresql.auto.conf'), '')
+  }
 })
 
 test('without its socket it is started anew, not left unreachable', async () => {
