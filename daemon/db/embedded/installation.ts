@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { chown, lstat, mkdir, mkdtemp, readdir, readlink, rm, stat, symlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { codeOf, DaemonError } from '../../errors.ts'
+import { codeOf, DaemonError, unlessMissing } from '../../errors.ts'
 import type { Paths } from '../../paths.ts'
-import { findBinaries } from './binaries.ts'
+import { findBinaries, noEmbedded } from './binaries.ts'
 import { ensureCluster } from './cluster.ts'
 import { chooseLauncher, type Launcher, type LauncherKind } from './launcher.ts'
 import { ensurePrivateDirectory } from './private-directory.ts'
@@ -45,7 +45,10 @@ export async function install(options: InstallOptions): Promise<Installation> {
     () => undefined,
   )
   const { launcher, tree } = await chooseLauncher({
-    treeFor: async (kind) => ensureTree(native, await baseFor(kind, paths)),
+    treeFor: async (kind) => {
+      if (kind === 'user') await refuseSecondCluster(clusterOf(paths.dataDir))
+      return ensureTree(native, await baseFor(kind, paths))
+    },
     owner,
     without: options.without ?? [],
   })
@@ -54,6 +57,8 @@ export async function install(options: InstallOptions): Promise<Installation> {
   if (launcher.kind === 'user') await expose(paths, base, launcher)
   else await ensurePrivateDirectory(paths.pgSocketDir)
   const makeScratch = async () => {
+    // Now, not after success: a start that is killed each time must not fill the disk.
+    await removeWhere(base, (name) => name.startsWith('initdb-'))
     const scratch = await mkdtemp(join(base, 'initdb-'))
     await chown(scratch, launcher.uid, launcher.gid)
     return scratch
@@ -78,11 +83,12 @@ export async function tidy({ tree, launcher, cluster }: Installation): Promise<v
     await runCommand({ file: 'chown', args: ['-R', '-h', owner, cluster] }, 60_000)
   }
   const base = dirname(tree)
-  for (const name of await readdir(base)) {
-    const path = join(base, name)
-    if (/^(postgres-[0-9a-f]|initdb-)/.test(name) && path !== tree) {
-      await rm(path, { recursive: true, force: true })
-    }
+  await removeWhere(base, (name) => /^(postgres-[0-9a-f]|initdb-)/.test(name) && join(base, name) !== tree)
+}
+
+async function removeWhere(directory: string, isLeftover: (name: string) => boolean): Promise<void> {
+  for (const name of (await readdir(directory)).filter(isLeftover)) {
+    await rm(join(directory, name), { recursive: true, force: true })
   }
 }
 
@@ -106,6 +112,16 @@ export function exposedBase(home: string): string {
 
 function exposedSocketDir(base: string): string {
   return join(base, 'run')
+}
+
+/** A rung that failed this once must not hide the data of the last start behind an empty database. */
+async function refuseSecondCluster(inHome: string): Promise<void> {
+  const found = await lstat(inHome).catch(unlessMissing(undefined))
+  if (found?.isDirectory() !== true) return
+  throw noEmbedded(
+    `The embedded database in ${inHome} cannot be run now: neither \`unshare --user\` nor \`setpriv\` works for root here. Its data was left as it is`,
+    'Run `unshare --user true` to see why, then start the daemon again; or set DATABASE_URL to a PostgreSQL 13 or newer.',
+  )
 }
 
 async function expose(paths: Paths, base: string, launcher: Launcher): Promise<void> {

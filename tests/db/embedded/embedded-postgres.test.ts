@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { findBinaries } from '../../../daemon/db/embedded/binaries.ts'
 import { resolvePaths } from '../../../daemon/paths.ts'
+import { until } from '../../support/until.ts'
 import { TestHome } from './test-home.ts'
 
 let home: TestHome
@@ -65,6 +66,19 @@ test('an initdb that was killed half way is not taken for a cluster', async () =
   await writeFile(join(leftover, 'PG_VERSION'), '18\n')
   await home.server().start()
   expect((await readdir(home.paths.dataDir)).filter((name) => name.startsWith('initdb-'))).toEqual([])
+})
+
+test('starts that are killed during initdb, one after another, do not pile up on the disk', async () => {
+  const leftovers = ['initdb-aaaaaa', 'initdb-bbbbbb'].map((name) => join(home.paths.dataDir, name))
+  for (const leftover of leftovers) await mkdir(leftover, { recursive: true })
+  const starting = home.server().start()
+  await until('initdb is at work', async () =>
+    (await readdir(home.paths.dataDir)).find(
+      (name) => name.startsWith('initdb-') && !leftovers.includes(join(home.paths.dataDir, name)),
+    ),
+  )
+  expect((await readdir(home.paths.dataDir)).filter((name) => name.startsWith('initdb-'))).toHaveLength(1)
+  await starting
 })
 
 test('another major version is refused and left alone', async () => {

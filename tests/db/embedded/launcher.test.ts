@@ -2,6 +2,7 @@ import { chmod, mkdir, readlink, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { findBinaries } from '../../../daemon/db/embedded/binaries.ts'
+import { exposedBase } from '../../../daemon/db/embedded/installation.ts'
 import { chooseLauncher, type LauncherKind } from '../../../daemon/db/embedded/launcher.ts'
 import { isDead, TestHome } from './test-home.ts'
 
@@ -97,6 +98,20 @@ describe.runIf(process.getuid?.() === 0 && process.platform === 'linux')('as roo
     // Both work again: the owner's rung is preferred, nothing has to change hands.
     await home.server().start()
     expect((await stat(home.cluster)).uid).toBe(65534)
+    expect(await home.ask('select n from kept')).toEqual([{ n: 1 }])
+  })
+
+  test('where only a rung with another place for the data works, what is in the home is not replaced by nothing', async () => {
+    await home.copyFrom(ran)
+    const first = home.server()
+    await first.start()
+    await first.stop()
+    await expect(home.server({ without: ['namespace', 'capability'] }).start()).rejects.toMatchObject({
+      code: 'DATABASE_UNAVAILABLE',
+      message: expect.stringContaining(home.cluster),
+    })
+    await expect(stat(exposedBase(home.paths.home))).rejects.toThrow('ENOENT')
+    await home.server().start()
     expect(await home.ask('select n from kept')).toEqual([{ n: 1 }])
   })
 })
