@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { until } from '../support/until.ts'
 import { Machine, whyNoMachine } from './machine.ts'
 import { QUICK, UNIT, UserService } from './user-service.ts'
 
@@ -33,11 +32,7 @@ describe.skipIf(why !== undefined)('a user service that is killed', () => {
       }
       expect(agent.pid).toBe(shim)
       expect(await service.property('NRestarts')).toBe(String(KILLS))
-      await until(
-        'the database answers again',
-        async () => (await service.status()).database?.state === 'up',
-        30_000,
-      )
+      await service.untilDatabase()
     } finally {
       await agent.close()
     }

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { StatusReport } from '../../daemon/wire/status-report.ts'
 import { Agent } from '../support/agent.ts'
@@ -83,6 +83,20 @@ export class UserService {
       return pid !== before && (await this.property('ActiveState')) === 'active' && pid
     }
     return until('the next daemon is ready', look, 30_000)
+  }
+
+  /**
+   * Waits until the database answers. The recovery of a killed one flushes each of a thousand files, and each flush
+   * waits for whatever else this disk has to write.
+   */
+  async untilDatabase(): Promise<void> {
+    try {
+      await until('the database answers', async () => (await this.status()).database?.state === 'up', 120_000)
+    } catch (error) {
+      const log = await readFile(join(this.home, 'logs', 'postgres.log'), 'utf8')
+      const { problems } = await this.status()
+      throw new Error(`${String(error)}\n${JSON.stringify(problems)}\n${log.slice(-4_000)}`)
+    }
   }
 
   /** Settings on top of the unit. */
