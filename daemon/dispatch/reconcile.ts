@@ -4,7 +4,7 @@ import type { Verdict } from '../worktrees/reconcile.ts'
 import type { DispatchPorts } from './ports.ts'
 
 /** How long the worktree of a job that was released here waits for the job to come back, ms. */
-const KEEP_RELEASED_MS = 24 * 3600_000
+export const KEEP_RELEASED_MS = 24 * 3600_000
 const ENDED = ['DONE', 'FAILED', 'CANCELLED', 'SKIPPED'] as const
 
 /**

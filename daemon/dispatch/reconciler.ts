@@ -3,7 +3,7 @@ import type { Service } from '../lifecycle/service.ts'
 import type { Unmarked } from '../worktrees/reconcile.ts'
 import { demoReadsOnly } from './demo.ts'
 import type { DispatchPorts } from './ports.ts'
-import { judgeWorktrees } from './reconcile.ts'
+import { judgeWorktrees, KEEP_RELEASED_MS } from './reconcile.ts'
 
 const EVERY_MS = 3600_000
 
@@ -84,12 +84,19 @@ export class Reconciler implements Service {
     return result
   }
 
-  /** A released claim whose worktree is gone has nothing left to hand over or report on. */
+  /**
+   * A released claim whose worktree is gone has nothing left to hand over or report on. One without a worktree from
+   * the start, or whose removal came later than this, is remembered as long as a worktree would have been.
+   */
   async #forgetReleased(result: Reconciled): Promise<void> {
     const { book } = this.#ports
-    const gone = new Set(result.removed.map((entry) => entry.job_id))
+    const removed = new Set(result.removed.map((entry) => entry.job_id))
+    const there = new Set([...result.kept, ...result.skipped].map((entry) => entry.job_id))
     for (const claim of book.inState('released')) {
-      if (gone.has(claim.identity.jobId)) await book.forget(claim)
+      const { jobId } = claim.identity
+      // A run that was cut short did not see every directory.
+      const isOver = !this.#stopped && Date.now() - Date.parse(claim.since) > KEEP_RELEASED_MS
+      if (removed.has(jobId) || (isOver && !there.has(jobId))) await book.forget(claim)
     }
   }
 }

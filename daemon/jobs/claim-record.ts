@@ -32,7 +32,8 @@ import { z } from 'zod'
  *                                                disk first; this state is the spool
  * reported     DONE, FAILED or SKIPPED           sweeper: after a day → forgotten
  * released     QUEUED or taken by anyone         report: late report → reporting; claim-loop: claimed here again → a new
- *                                                record; reconciler: its worktree was removed → forgotten
+ *                                                record; reconciler: its worktree was removed, or after a day
+ *                                                without one → forgotten
  * lost         another's, CANCELLED, or no row   sweeper: session told or gone, work saved → forgotten
  *
  * Out of preparing, undelivered and held, beats moves what a heartbeat finds to be another's (→ lost), or released by
