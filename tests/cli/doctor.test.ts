@@ -1,0 +1,70 @@
+import { readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { cloneWithOrigin, git } from '../support/git.ts'
+import type { Installation } from '../support/installation.ts'
+import { Scenario } from '../support/scenario.ts'
+import { seed } from '../support/seed.ts'
+
+let scenario: Scenario
+let machine: Installation
+let productId: string
+
+beforeAll(async () => {
+  scenario = await Scenario.make()
+  machine = await scenario.installation()
+  productId = (await scenario.product(machine)).id
+  await machine.start()
+})
+afterAll(() => scenario.close())
+
+test('looks from inside the daemon and finds all well', async () => {
+  const { code, stdout } = await machine.cli('doctor', '--json')
+  const { ok, checks } = JSON.parse(stdout)
+  const failed = checks.filter((check: { state: string }) => check.state === 'fail')
+  expect({ code, ok, failed }).toEqual({ code: 0, ok: true, failed: [] })
+  const names = checks.map((check: { name: string }) => check.name)
+  for (const name of [
+    'daemon',
+    'database',
+    'token',
+    'schema',
+    'LISTEN',
+    'git',
+    'home',
+    'disk (home)',
+    'service',
+  ]) {
+    expect(names).toContain(name)
+  }
+  expect(names).toContain(`clone ${productId}`)
+})
+
+test('names a clone that cannot be fetched and one that is gone', async () => {
+  const lost = await seed.product(scenario.db, { user_id: scenario.userId })
+  const { clone } = await cloneWithOrigin(join(machine.dir, 'far'), 'far')
+  await git(clone, 'remote', 'set-url', 'origin', '/nowhere/at/all.git')
+  const { product_id } = await machine.json('init', clone)
+  const file = join(machine.env.HOME ?? '', '.scrum4me-agent-config.json')
+  const before = JSON.parse(await readFile(file, 'utf8'))
+  await scenario.know(machine, { ...before.repoRoots, [lost.id]: '/gone/for/good' })
+  const { code, stdout } = await machine.cli('doctor')
+  await scenario.know(machine, before.repoRoots)
+  expect(code).toBe(1)
+  expect(stdout).toMatch(new RegExp(`! clone ${product_id} .*fetching from origin fails`))
+  expect(stdout).toMatch(new RegExp(`✗ clone ${lost.id} .*no repository`))
+})
+
+test('doctor and init run no program that a clone’s configuration names', async () => {
+  const { clone } = await cloneWithOrigin(join(machine.dir, 'hostile'), 'hostile')
+  const canary = join(machine.dir, 'canary')
+  const program = join(machine.dir, 'program.sh')
+  await writeFile(program, `#!/bin/sh\necho "$0 $*" >> ${canary}\nexit 1\n`, { mode: 0o755 })
+  for (const key of ['remote.origin.uploadpack', 'core.sshCommand', 'core.fsmonitor', 'credential.helper']) {
+    await git(clone, 'config', key, program)
+  }
+  expect((await machine.cli('init', clone)).code).toBe(0)
+  const { stdout } = await machine.cli('doctor')
+  expect(stdout).toContain(`${clone}; origin answers a fetch`)
+  await expect(stat(canary)).rejects.toThrow('ENOENT')
+})
