@@ -135,7 +135,11 @@ async function readFrom(file: string, position: number): Promise<string> {
 
 /** Of what a server logged in one failed start: the error that ended it, with its hint; else its last line. */
 export function whyItFailed(log: string): string {
-  const lines = log.trim().split('\n')
+  // A client that is too early is told so with a FATAL of its own.
+  const lines = log
+    .trim()
+    .split('\n')
+    .filter((line) => !/FATAL: +the database system is /.test(line))
   const last = (level: RegExp) => lines.findLast((line) => level.test(line))?.replace(/^.*?(?=[A-Z]+: )/, '')
   const fault = last(/ (FATAL|PANIC): /)
   if (fault === undefined) return lines.at(-1) ?? ''
