@@ -92,6 +92,8 @@ it('calls off a command together with its children', async () => {
 it('a process that is killed fails what it ran and takes it along, and the next command has a new one', async () => {
   const ended = endless().catch((error: unknown) => error)
   const pid = await childPid()
+  // Its second answer comes after it told us whom it had started.
+  await git.ask({ dir }, 'rev-parse', '--show-toplevel')
   const first = apart.pid
   process.kill(first ?? 0, 'SIGKILL')
   expect(await ended).toBeInstanceOf(GitError)
@@ -99,6 +101,23 @@ it('a process that is killed fails what it ran and takes it along, and the next 
   expect(await git.ask({ dir }, 'rev-parse', '--show-toplevel')).toContain(dir)
   expect(apart.pid).not.toBe(first)
 })
+
+it.skipIf(process.platform !== 'linux')(
+  'a process that is killed while we hear nothing takes its command along all the same',
+  async () => {
+    await git.run({ dir }, 'rev-parse', '--show-toplevel')
+    const children = `/proc/${apart.pid}/task/${apart.pid}/children`
+    // What they become is told before it begins.
+    await until('two shells wait', () => readFileSync(children, 'utf8').trim().split(' ').length === 2)
+    const ended = endless().catch((error: unknown) => error)
+    const file = join(dir, 'pid')
+    // Not a turn of our event loop from here to the kill.
+    while (!existsSync(file) || readFileSync(file, 'utf8').trim() === '') {}
+    process.kill(apart.pid ?? 0, 'SIGKILL')
+    expect(await ended).toBeInstanceOf(GitError)
+    await until('its command is gone too', () => !isAlive(Number(readFileSync(file, 'utf8'))))
+  },
+)
 
 it('holds a lock for us until it is released, or until it ends', async () => {
   const file = join(dir, 'a.lock')

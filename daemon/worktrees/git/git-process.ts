@@ -194,7 +194,9 @@ export class GitProcess {
     if (answer.kind === 'pong') return
     const pending = this.#pending.get(answer.id)
     if (answer.kind === 'started') {
-      if (pending !== undefined) pending.group = answer.pid
+      // Said before the process died, heard after: nobody waits for it any more, and nobody else will end it.
+      if (pending === undefined) signalGroup(answer.pid, 'SIGTERM')
+      else pending.group = answer.pid
       return
     }
     this.#pending.delete(answer.id)

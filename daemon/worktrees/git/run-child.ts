@@ -52,7 +52,7 @@ export function runChild(call: ChildCall): Promise<ChildResult> {
   return new Promise((resolve, reject) => {
     const shell = shellFor(call)
     const child = shell ?? start(call)
-    if (child.pid !== undefined) call.started?.(child.pid)
+    if (shell === undefined && child.pid !== undefined) call.started?.(child.pid)
     const stdout: Buffer[] = []
     const stderr: Buffer[] = []
     const maxBytes = call.maxBytes ?? MAX_STDOUT_BYTES
@@ -113,9 +113,18 @@ export function runChild(call: ChildCall): Promise<ChildResult> {
   })
 }
 
-function shellFor({ command, args, env, input, output, cwd, shells }: ChildCall): ChildProcess | undefined {
+function shellFor({
+  command,
+  args,
+  env,
+  input,
+  output,
+  cwd,
+  shells,
+  started,
+}: ChildCall): ChildProcess | undefined {
   const isPlain = input === undefined && output === undefined && cwd === '/'
-  return isPlain ? shells?.become(command, args, env) : undefined
+  return isPlain ? shells?.become(command, args, env, started) : undefined
 }
 
 function start({ command, args, env, input, output, cwd }: ChildCall): ChildProcess {

@@ -22,19 +22,24 @@ export class WaitingShells {
 
   /**
    * A process, leader of its group, that becomes the command; stdin is empty, stdout and stderr are pipes.
-   * Undefined: none waits. Exit codes 126 and 127: it could not be started.
+   * Undefined: none waits. Exit codes 126 and 127: it could not be started. `started` hears the process's id before
+   * the command begins.
    */
   become(
     command: string,
     args: readonly string[],
     env: Readonly<Record<string, string>>,
+    started?: (pid: number) => void,
   ): ChildProcess | undefined {
     this.#fillWhenQuiet()
     // No shell reads it, and nobody starts it.
     if ([command, ...args, ...Object.values(env)].some((text) => text.includes('\0'))) return undefined
     const shell = this.#waiting.pop()
-    shell?.ref()
-    shell?.stdin?.end(`${this.#changes(env)}exec ${[command, ...args].map(quoted).join(' ')} </dev/null\n`)
+    if (shell === undefined) return undefined
+    shell.ref()
+    // Whoever ends this process now leaves a shell without a command, which ends too.
+    if (shell.pid !== undefined) started?.(shell.pid)
+    shell.stdin?.end(`${this.#changes(env)}exec ${[command, ...args].map(quoted).join(' ')} </dev/null\n`)
     return shell
   }
 

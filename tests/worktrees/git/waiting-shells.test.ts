@@ -1,4 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -69,6 +70,23 @@ it('gives it the environment that was asked for, and an empty stdin', async () =
 it('tells exit codes, stderr, and that there is no such program', async () => {
   expect(await inShell('sh', ['-c', 'echo no >&2; exit 3'])).toMatchObject({ code: 3, stderr: 'no\n' })
   await expect(inShell(join(dir, 'missing'), [])).rejects.toThrow(/not found|ENOENT/)
+})
+
+it('who it will be is told before it begins', async () => {
+  await inShell('true', [])
+  const file = join(dir, 'begun')
+  let begunBefore: boolean | undefined
+  const started = () => {
+    // Time enough for it to begin, if it could.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300)
+    begunBefore = existsSync(file)
+  }
+  await until('one waits', () => {
+    const child = shells.become('touch', [file], ENV, started)
+    return child !== undefined
+  })
+  expect(begunBefore).toBe(false)
+  await until('it began', () => existsSync(file))
 })
 
 it('what it became is ended with its children', async () => {
