@@ -33,19 +33,20 @@ async function pids(): Promise<number[]> {
   return text.trim().split('\n').filter(Boolean).map(Number)
 }
 
-/** A program with the watchdog that feeds it ten times as often as needed, and hangs on SIGUSR2. */
+/** A program with the watchdog that feeds it, hangs on SIGUSR2, and on SIGHUP until the file `go` is there. */
 async function program(options: {
   respawn: boolean
+  stallMs?: number
 }): Promise<{ child: ChildProcess; stderr: () => string }> {
   const file = join(directory, 'program.mjs')
   await writeFile(
     file,
-    `import { appendFileSync } from 'node:fs'
+    `import { appendFileSync, existsSync } from 'node:fs'
      const { StallWatchdog } = await import(${JSON.stringify(MODULE)})
      const watchdog = new StallWatchdog({
-       stallMs: 500, respawn: ${options.respawn}, markFile: ${JSON.stringify(join(directory, 'stalled'))}, markMs: 200
+       stallMs: ${options.stallMs ?? 500}, respawn: ${options.respawn}, markFile: ${JSON.stringify(join(directory, 'stalled'))}, markMs: 200
      })
-     process.on('SIGHUP', () => { const end = Date.now() + 400; while (Date.now() < end); })
+     process.on('SIGHUP', () => { while (!existsSync(${JSON.stringify(join(directory, 'go'))})); })
      process.on('SIGUSR2', () => { for (;;); })
      await watchdog.start()
      watchdog.feed()
@@ -72,10 +73,11 @@ describe('a watchdog of our own', () => {
   })
 
   test('a stall that passes is marked while it lasts', async () => {
-    const { child } = await program({ respawn: false })
+    const { child } = await program({ respawn: false, stallMs: 60_000 })
     const mark = () => readFile(join(directory, 'stalled'), 'utf8').catch(() => '')
     child.kill('SIGHUP')
     await until('the mark', async () => (await mark()) === `${child.pid}\n`)
+    await writeFile(join(directory, 'go'), '')
     await until('no mark', async () => (await mark()) === '')
     expect(child.exitCode ?? child.signalCode).toBeNull()
   })
