@@ -14,6 +14,7 @@ import { startPostgres, type TestDatabase, testDatabase } from '../support/postg
 import { startProxy } from '../support/proxy.ts'
 import { seed } from '../support/seed.ts'
 import type { TestServer } from '../support/test-server.ts'
+import { until } from '../support/until.ts'
 
 let db: TestDatabase
 let pools: Pools
@@ -186,6 +187,14 @@ describe('a server that is not there', () => {
       await client.end().catch(() => undefined)
     }
   }
+  /** Until the server runs this very statement, seen past the proxy. */
+  async function untilRuns(statement: string): Promise<void> {
+    const client = new pg.Client({ connectionString: server.url('postgres') })
+    await client.connect()
+    const look = `select from pg_stat_activity where query = $1 and state = 'active'`
+    await until('it runs', async () => (await client.query(look, [statement])).rowCount === 1)
+    await client.end()
+  }
   const viaPrisma = (url: string) => async () => {
     const own = new Pools({ url: parseDatabaseUrl(url), logger: silentLogger })
     const lazy = new LazyPrisma(own)
@@ -208,21 +217,21 @@ describe('a server that is not there', () => {
       await proxy.setMode('blackhole')
       expect(isConnectionFailure(await failureOf(ask(url)))).toBe(true)
       await proxy.setMode('forward')
+      const cutOff = (statement: string) => untilRuns(statement).then(() => proxy.reset())
       const broken = failureOf(async () => {
         const client = new pg.Client({ connectionString: url })
         client.on('error', () => undefined)
         await client.connect()
-        const answer = client.query('select pg_sleep(20)')
-        setTimeout(() => proxy.reset(), 50)
-        await answer
+        const statement = 'select pg_sleep(20)'
+        await Promise.all([client.query(statement), cutOff(statement)])
       })
       expect(isConnectionFailure(await broken)).toBe(true)
       const own = new Pools({ url: parseDatabaseUrl(url), logger: silentLogger })
       const lazy = new LazyPrisma(own)
       const client = await lazy.get()
       const lost = failureOf(async () => {
-        setTimeout(() => proxy.reset(), 200)
-        await client.$queryRawUnsafe('select pg_sleep(20)::text')
+        const statement = 'select pg_sleep(21)::text'
+        await Promise.all([client.$queryRawUnsafe(statement), cutOff(statement)])
       })
       expect(isConnectionFailure(await lost)).toBe(true)
       await own.end()
