@@ -35,12 +35,9 @@ export async function waitUntilGone(holder: Holder, timeoutMs: number): Promise<
   return true
 }
 
-/** Whether a signal has stopped the process (SIGSTOP, ^Z). Known on Linux only; elsewhere false. */
+/** Whether a signal has stopped the process (SIGSTOP, ^Z). */
 export async function isSuspended(holder: Holder): Promise<boolean> {
-  if (process.platform !== 'linux') return false
-  const stat = await readFile(`/proc/${holder.pid}/stat`, 'latin1').catch(() => '')
-  // `pid (name) state …`; the name may itself hold parentheses.
-  return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T')
+  return (await readProcess(holder.pid))?.suspended ?? false
 }
 
 /** Whether the holder's watchdog says that its event loop does not turn; another process's mark is old. */

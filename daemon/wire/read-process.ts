@@ -7,11 +7,16 @@ export interface ProcessInfo {
   readonly startedAt: string
   /** Command line, argument by argument where the platform tells them apart. */
   readonly command: readonly string[]
+  /** Stopped by a signal (SIGSTOP, ^Z). */
+  readonly suspended: boolean
 }
 
 /** A running process as the kernel knows it, or null when there is none (zombies count as gone). */
-export async function readProcess(pid: number): Promise<ProcessInfo | null> {
-  return process.platform === 'linux' ? await readProc(pid) : await readPs(pid)
+export async function readProcess(
+  pid: number,
+  platform: NodeJS.Platform = process.platform,
+): Promise<ProcessInfo | null> {
+  return platform === 'linux' ? await readProc(pid) : await readPs(pid)
 }
 
 async function readProc(pid: number): Promise<ProcessInfo | null> {
@@ -31,6 +36,7 @@ async function readProc(pid: number): Promise<ProcessInfo | null> {
       parent: Number(parent),
       startedAt,
       command: command.split('\0').filter((word) => word !== ''),
+      suspended: state === 'T',
     }
   } catch {
     return null
@@ -40,12 +46,13 @@ async function readProc(pid: number): Promise<ProcessInfo | null> {
 async function readPs(pid: number): Promise<ProcessInfo | null> {
   // Not loaded where /proc is: every shim would pay for it.
   const { execFile } = await import('node:child_process')
-  const columns = 'stat=,ppid=,lstart=,command='
   return await new Promise((resolve) => {
     execFile(
       'ps',
-      ['-o', columns, '-ww', '-p', String(pid)],
-      { env: { PATH: '/bin:/usr/bin', LC_ALL: 'C' }, timeout: 2_000 },
+      // BSDs take all that follows the first `=` of an option for the header of that one column.
+      ['-ww', ...['stat=', 'ppid=', 'lstart=', 'command='].flatMap((one) => ['-o', one]), '-p', String(pid)],
+      // Local time: without TZ a process would have started at another one after a journey.
+      { env: { PATH: '/bin:/usr/bin', LC_ALL: 'C', TZ: 'UTC' }, timeout: 2_000 },
       (error, stdout) => resolve(error === null ? parsePs(pid, stdout) : null),
     )
   })
@@ -63,5 +70,6 @@ export function parsePs(pid: number, line: string): ProcessInfo | null {
     parent: Number(parent),
     startedAt: startedAt.replace(/\s+/g, ' '),
     command: command.split(/\s+/),
+    suspended: state.startsWith('T'),
   }
 }

@@ -43,8 +43,7 @@ async function tryAgain(engine: Engine, jobId: string): Promise<boolean> {
       const record = await engine.records.job(jobId)
       // Claimed again, or removed, while we waited for the turn.
       if (record === null || !isWaiting(record)) return true
-      if (record.phase === 'ready' && (await processesIn(record.path, engine.childEnv)).length > 0)
-        return true
+      if (record.phase === 'ready' && (await processesIn(record.path)).length > 0) return true
       const { outcome, reason, salvageRef, isOccupied } = await finishRemoval(engine, record)
       engine.logger.info(
         { job: jobId, outcome, reason, salvage_ref: salvageRef },

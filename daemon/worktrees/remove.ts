@@ -116,7 +116,7 @@ async function carryThrough(
       await engine.records.put({ ...record, removal: null, keptReason: saved.keptBecause })
       return { ...outcome, outcome: 'kept', reason: saved.keptBecause }
     }
-    const busy = await whoIsIn(engine, record, attempt)
+    const busy = await whoIsIn(record, attempt)
     if (busy !== null) {
       await engine.records.put({ ...record, keptReason: busy.why })
       return { ...outcome, outcome: 'deferred', reason: busy.why, isOccupied: busy.isOccupied }
@@ -127,11 +127,10 @@ async function carryThrough(
 
 /** Why it cannot go now; null when it can. */
 async function whoIsIn(
-  engine: Engine,
   record: JobRecord,
   attempt: number,
 ): Promise<{ readonly why: string; readonly isOccupied: boolean } | null> {
-  const standing = await processesIn(record.path, engine.childEnv)
+  const standing = await processesIn(record.path)
   if (standing.length > 0) {
     const names = standing.map(({ name, pid }) => `${name} (${pid})`).join(', ')
     return { why: `${names} still in it`, isOccupied: true }
@@ -154,7 +153,7 @@ async function takeAway(
   await engine.records.put(record)
   await rename(record.path, place).catch(unlessMissing)
   // From here on nobody finds it by its path; what was written before the rename shows.
-  const isFree = (await processesIn(place, engine.childEnv)).length === 0
+  const isFree = (await processesIn(place)).length === 0
   if (!isFree || !(await saved.isStillSo(place))) {
     await backFromTrash(engine, record)
     return false

@@ -157,7 +157,7 @@ export class Spares {
   }
 
   async #discard(spare: SpareRecord): Promise<void> {
-    const { records, trash, lock, stopping, logger, childEnv } = this.#engine
+    const { records, trash, lock, stopping, logger } = this.#engine
     this.#busy.add(spare.name)
     try {
       const subject = {
@@ -176,7 +176,7 @@ export class Spares {
         if (saved.keptBecause !== null) throw new Error(saved.keptBecause)
         if (saved.ref !== null)
           logger.warn({ spare: spare.path, ref: saved.ref }, 'a spare worktree held work, which is saved')
-        mayGo = async (place) => (await processesIn(place, childEnv)).length === 0 && saved.isStillSo(place)
+        mayGo = async (place) => (await processesIn(place)).length === 0 && saved.isStillSo(place)
       }
       const place = await trash.move(spare.path)
       if (place !== null && !(await mayGo(place))) {

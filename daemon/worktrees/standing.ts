@@ -1,5 +1,5 @@
 import { readdir, readFile, readlink } from 'node:fs/promises'
-import { runChild } from './git/run-child.ts'
+import { workingDirectories } from '../lifecycle/working-directories.ts'
 
 export interface Standing {
   readonly pid: number
@@ -8,14 +8,15 @@ export interface Standing {
 
 /**
  * Processes whose working directory is at or below `path` (a real path). Those of other users are
- * invisible unless we are root; they could not write into our worktree either.
+ * invisible unless we are root; they could not write into our worktree either. Throws when they cannot be known.
  */
 export async function processesIn(
   path: string,
-  env: Readonly<Record<string, string>>,
   platform: NodeJS.Platform = process.platform,
 ): Promise<Standing[]> {
-  return platform === 'linux' ? fromProc(path) : fromLsof(path, env)
+  if (platform === 'linux') return fromProc(path)
+  const standing = await workingDirectories()
+  return standing.flatMap(({ pid, name, cwd }) => (isWithin(path, cwd) ? [{ pid, name }] : []))
 }
 
 async function fromProc(path: string): Promise<Standing[]> {
@@ -30,33 +31,6 @@ async function fromProc(path: string): Promise<Standing[]> {
     }),
   )
   return found.flat()
-}
-
-async function fromLsof(path: string, env: Readonly<Record<string, string>>): Promise<Standing[]> {
-  const { stdout } = await runChild({
-    command: 'lsof',
-    args: ['-w', '-n', '-P', '-d', 'cwd', '-F', 'pcn'],
-    cwd: '/',
-    env: { ...env, PATH: `${env.PATH ?? ''}:/usr/sbin:/usr/bin` },
-    deadlineMs: 20_000,
-  })
-  return parseLsof(stdout.toString()).flatMap(({ cwd, ...standing }) =>
-    isWithin(path, cwd) ? [standing] : [],
-  )
-}
-
-/** Parses `lsof -F pcn`: one field a line, its kind in the first letter; `p` begins a process. */
-export function parseLsof(output: string): (Standing & { readonly cwd: string })[] {
-  const found: (Standing & { readonly cwd: string })[] = []
-  let pid = 0
-  let name = '?'
-  for (const line of output.split('\n')) {
-    const value = line.slice(1)
-    if (line.startsWith('p')) pid = Number(value)
-    else if (line.startsWith('c')) name = value
-    else if (line.startsWith('n')) found.push({ pid, name, cwd: value })
-  }
-  return found
 }
 
 function isWithin(parent: string, path: string): boolean {

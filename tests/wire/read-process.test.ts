@@ -35,13 +35,39 @@ test('no such process', async () => {
   expect(await readProcess(2 ** 22 + 1)).toBeNull()
 })
 
+// As macOS' ps writes them: stat 4 wide, ppid 5 to the right, lstart 28 to the left, then the command.
 test("reads a line of macOS' ps", () => {
-  expect(parsePs(7, 'S+     512 Mon Nov  2 10:00:00 2026 /opt/homebrew/bin/node /x/cli.js --a b\n')).toEqual({
+  const line = 'S+     512 Mon Nov  2 10:00:00 2026     /opt/homebrew/bin/node /x/cli.js --a b\n'
+  expect(parsePs(7, line)).toEqual({
     pid: 7,
     parent: 512,
     startedAt: 'Mon Nov 2 10:00:00 2026',
     command: ['/opt/homebrew/bin/node', '/x/cli.js', '--a', 'b'],
+    suspended: false,
   })
-  expect(parsePs(7, 'Z      512 Mon Nov  2 10:00:00 2026 (node)')).toBeNull()
+  expect(parsePs(7, 'SNs      1 Thu Jan 31 23:59:59 2030     -zsh\n')).toMatchObject({
+    parent: 1,
+    startedAt: 'Thu Jan 31 23:59:59 2030',
+    command: ['-zsh'],
+  })
+  expect(parsePs(7, 'T    73004 Mon Nov  2 10:00:00 2026     node\n')?.suspended).toBe(true)
+  expect(parsePs(7, 'Z      512 Mon Nov  2 10:00:00 2026     (node)\n')).toBeNull()
   expect(parsePs(7, '')).toBeNull()
+})
+
+// procps knows the same options, so what is asked of macOS' ps is tried here.
+test('without /proc, ps tells the same of a process, in UTC whatever the time zone', async () => {
+  const child = spawn('sleep', ['60'])
+  onTestFinished(() => void child.kill('SIGKILL'))
+  const told = () => readProcess(child.pid ?? 0, 'darwin')
+  await until('it runs', async () => (await told())?.command[0] === 'sleep')
+  const first = await told()
+  expect(first).toMatchObject({ parent: process.pid, command: ['sleep', '60'], suspended: false })
+  expect(Math.abs(Date.parse(`${first?.startedAt} UTC`) - Date.now())).toBeLessThan(60_000)
+  expect(await told()).toEqual(first)
+  child.kill('SIGSTOP')
+  await until('it is stopped', async () => (await told())?.suspended === true)
+  expect((await readProcess(child.pid ?? 0))?.suspended).toBe(true)
+  child.kill('SIGKILL')
+  await until('it is gone', async () => (await told()) === null)
 })

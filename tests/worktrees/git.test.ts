@@ -10,7 +10,6 @@ import { hardening, parseConfig, refusal, withoutFilters } from '../../daemon/wo
 import { parseWorktreeList } from '../../daemon/worktrees/git/worktree-list.ts'
 import { parseMarker } from '../../daemon/worktrees/marker.ts'
 import { fields, quoted } from '../../daemon/worktrees/salvage/bytes.ts'
-import { parseLsof } from '../../daemon/worktrees/standing.ts'
 import { until } from '../support/until.ts'
 
 let dir: string
@@ -204,13 +203,6 @@ describe('what git and others print', () => {
     for (const reason of [null, '', 'initializing', 'scrum4me job=x', 'mine: scrum4me inst=i job=j']) {
       expect(parseMarker(reason)).toBeNull()
     }
-  })
-
-  test('lsof', () => {
-    expect(parseLsof('p12\ncnode\nfcwd\nn/work/tree\np13\nczsh\nfcwd\nn/\n')).toEqual([
-      { pid: 12, name: 'node', cwd: '/work/tree' },
-      { pid: 13, name: 'zsh', cwd: '/' },
-    ])
   })
 
   test('names of any bytes', () => {

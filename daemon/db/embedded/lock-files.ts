@@ -1,6 +1,6 @@
 import { readdir, readFile, readlink, realpath, rm } from 'node:fs/promises'
 import { unlessMissing } from '../../errors.ts'
-import { runCommand } from './run-command.ts'
+import { workingDirectories } from '../../lifecycle/working-directories.ts'
 
 /**
  * Removes those of a server's lock files that no live server of `cluster` stands behind; true if there were any.
@@ -8,13 +8,18 @@ import { runCommand } from './run-command.ts'
  *   one whose pid has since gone to another process of our user, or to a zombie;
  *   one without a pid, from a server killed between making the file and writing it.
  */
-export async function removeStaleLocks(files: readonly string[], cluster: string): Promise<boolean> {
+export async function removeStaleLocks(
+  files: readonly string[],
+  cluster: string,
+  platform: NodeJS.Platform = process.platform,
+): Promise<boolean> {
   let removed = false
   for (const file of files) {
     const text = await readFile(file, 'utf8').catch(unlessMissing(undefined))
     if (text === undefined) continue
     const pid = parsePid(text)
-    const isHeld = pid === undefined ? await hasServer(cluster) : await isServerOf(pid, cluster)
+    const isHeld =
+      pid === undefined ? await hasServer(cluster, platform) : await isServerOf(pid, cluster, platform)
     if (isHeld) continue
     await rm(file, { force: true })
     removed = true
@@ -33,25 +38,25 @@ function parsePid(text: string): number | undefined {
   return Number.isInteger(pid) && pid !== 0 ? Math.abs(pid) : undefined
 }
 
-/** Whether process `pid` is a live server that works in `cluster`. */
-export async function isServerOf(pid: number, cluster: string): Promise<boolean> {
-  if (process.platform === 'linux') return (await workingDirectory(pid)) === (await realpath(cluster))
-  const listed = await runCommand({ file: 'ps', args: ['-o', 'stat=,command=', '-p', String(pid)] }, 5_000)
-  return listed.code === 0 && !listed.output.startsWith('Z') && listed.output.includes('postgres')
+/** Whether process `pid` is a live server that works in `cluster`. Throws when that cannot be known. */
+export async function isServerOf(
+  pid: number,
+  cluster: string,
+  platform: NodeJS.Platform = process.platform,
+): Promise<boolean> {
+  // A server goes to its cluster before it makes its lock files, and stays there.
+  const directory = await realpath(cluster)
+  if (platform === 'linux') return (await workingDirectory(pid)) === directory
+  return (await workingDirectories([pid])).some(({ cwd }) => cwd === directory)
 }
 
-/** Whether any server works in `cluster`: it goes there before it makes its lock files. */
-async function hasServer(cluster: string): Promise<boolean> {
-  if (process.platform === 'linux') {
-    const directory = await realpath(cluster)
-    const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
-    const found = await Promise.all(pids.map((pid) => workingDirectory(Number(pid))))
-    return found.includes(directory)
-  }
-  const pattern = `-D ${cluster}`.replace(/[^\w\s/-]/g, '\\$&')
-  const { code } = await runCommand({ file: 'pgrep', args: ['-f', '--', pattern] }, 5_000)
-  // 1: there is none. Not knowing is no leave to remove anything.
-  return code !== 1
+/** Whether any server works in `cluster`. */
+async function hasServer(cluster: string, platform: NodeJS.Platform): Promise<boolean> {
+  const directory = await realpath(cluster)
+  if (platform !== 'linux') return (await workingDirectories()).some(({ cwd }) => cwd === directory)
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
+  const found = await Promise.all(pids.map((pid) => workingDirectory(Number(pid))))
+  return found.includes(directory)
 }
 
 /** Linux only. Undefined for a process that is gone or not ours to look at; a zombie has none any more. */

@@ -1,7 +1,8 @@
+import { spawn, spawnSync } from 'node:child_process'
 import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import pg from 'pg'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { removeStaleLocks } from '../../../daemon/db/embedded/lock-files.ts'
 import { until } from '../../support/until.ts'
 import { isDead, TestHome } from './test-home.ts'
@@ -109,18 +110,30 @@ test('lock files of a server that was killed before it wrote into them do not ke
   }
 })
 
-test.skipIf(process.platform !== 'linux')(
-  'a lock file that a live server has not written yet is left',
-  async () => {
-    await home.server().start()
-    const file = join(home.directory, 'lock')
-    await writeFile(file, '')
-    expect(await removeStaleLocks([file], home.cluster)).toBe(false)
-    await home.kill()
-    await until('its processes are gone', () => removeStaleLocks([file], home.cluster))
-    await expect(stat(file)).rejects.toThrow('ENOENT')
-  },
-)
+// macOS asks lsof, which Linux may have, too.
+test.each(
+  process.platform === 'linux' && spawnSync('lsof', ['-v']).status === 0
+    ? ['linux', 'darwin']
+    : [process.platform],
+)('a lock file that a live server has not written yet is left (%s)', async (name) => {
+  const platform = name === 'linux' ? 'linux' : 'darwin'
+  await home.server().start()
+  const file = join(home.directory, 'lock')
+  const isRemoved = () => removeStaleLocks([file], home.cluster, platform)
+  await writeFile(file, '')
+  expect(await isRemoved()).toBe(false)
+  await writeFile(file, `${await home.postmaster()}\n`)
+  expect(await isRemoved()).toBe(false)
+  // Another process of this user has the pid by now, be it called postgres.
+  const other = spawn('sh', ['-c', 'read line', 'postgres', '-D', home.cluster])
+  onTestFinished(() => void other.kill('SIGKILL'))
+  await writeFile(file, `${other.pid}\n`)
+  expect(await isRemoved()).toBe(true)
+  await writeFile(file, '')
+  await home.kill()
+  await until('its processes are gone', isRemoved)
+  await expect(stat(file)).rejects.toThrow('ENOENT')
+})
 
 test('a start that fails says why in the words of the server that failed, not of an older one', async () => {
   await home.server().start()
