@@ -85,7 +85,7 @@ describe('names', () => {
     const at = hard()
     for (const [file, text] of [
       ['own.service', await renderUserUnit(at)],
-      ['own.plist', await renderPlist(at)],
+      ['own.plist', await renderPlist(at, 'Aqua')],
     ] as const) {
       const options = { name: file.replace('.plist', ''), render: async () => text }
       const service = file.endsWith('.plist')
@@ -156,7 +156,7 @@ describe.skipIf(analyze === 'missing')('systemd', () => {
 describe.skipIf(python !== 0)('launchd', () => {
   test('the property list parses, and every value has its type', async () => {
     const file = join(directory, 'x.plist')
-    await writeFile(file, await renderPlist(hard()))
+    await writeFile(file, await renderPlist(hard(), 'Aqua'))
     const script = 'import json,plistlib,sys; print(json.dumps(plistlib.load(open(sys.argv[1],"rb"))))'
     const { code, output } = await run('python3', '-c', script, file)
     expect({ code, output }).toMatchObject({ code: 0 })
@@ -178,7 +178,8 @@ describe.skipIf(python !== 0)('launchd', () => {
       KeepAlive: true,
       ThrottleInterval: 10,
       ExitTimeOut: 30,
-      ProcessType: 'Background',
+      ProcessType: 'Interactive',
+      LimitLoadToSessionType: 'Aqua',
       SoftResourceLimits: { NumberOfFiles: 4096 },
       StandardOutPath: '/dev/null',
       StandardErrorPath: join(home, 'logs', 'launchd.log'),
@@ -186,44 +187,96 @@ describe.skipIf(python !== 0)('launchd', () => {
   })
 })
 
-// There is no Mac here; what launchctl would be asked is shown by a stand-in that writes it down.
+// There is no Mac here; what launchctl would be asked is shown by a stand-in that writes it down. It does as is known
+// of the real one: an agent that is booted out is still there for a while, and loading fails for a while longer.
 describe('launchctl', () => {
-  test('install loads the agent once, start and stop are idempotent, remove leaves nothing', async () => {
-    const bin = join(directory, 'bin')
-    const log = join(directory, 'launchctl.log')
+  const uid = process.getuid?.() ?? 0
+
+  async function standIn(name: string, domain: 'gui' | 'user') {
+    const place = join(directory, name)
+    const bin = join(place, 'bin')
+    const log = join(place, 'launchctl.log')
     await mkdir(bin, { recursive: true })
-    await writeFile(
-      join(bin, 'launchctl'),
-      [
-        '#!/bin/sh',
-        `echo "$@" >> ${log}`,
-        `case "$1 $2" in "print gui/"*/*) test -f ${directory}/loaded;; "print gui/"*) exit 0;; esac || exit 113`,
-        `case "$1" in bootstrap) touch ${directory}/loaded;; bootout) rm ${directory}/loaded 2>/dev/null || exit 3;; esac`,
-      ].join('\n'),
-      { mode: 0o755 },
-    )
+    const script = [
+      '#!/bin/sh',
+      `cd "${place}"; echo "$@" >> launchctl.log`,
+      'case "$1 $2" in',
+      `"print gui/${uid}") test ${domain} = gui || exit 113 ;;`,
+      `"print ${domain}/${uid}/"*)`,
+      '  test -f loaded || exit 113',
+      '  if test -f leaving; then rm leaving loaded; fi ;;',
+      '"print "*) exit 113 ;;',
+      `"bootstrap ${domain}/${uid}")`,
+      '  if test -f loaded; then exit 37; fi',
+      '  if test -f busy; then rm busy; echo "Bootstrap failed: 5: Input/output error" >&2; exit 5; fi',
+      '  touch loaded ;;',
+      '"bootstrap "*) exit 125 ;;',
+      `"bootout ${domain}/${uid}/"*) test -f loaded || exit 3; touch leaving busy; exit 36 ;;`,
+      '"bootout "*) exit 3 ;;',
+      '"kickstart "*) test -f loaded || exit 113 ;;',
+      'esac',
+    ]
+    await writeFile(join(bin, 'launchctl'), script.join('\n'), { mode: 0o755 })
     const at = { env: { PATH: `${bin}:/usr/bin:/bin`, HOME: directory }, paths: plain().paths, main: MAIN }
-    const service = new LaunchdService(at, {
-      name: 'com.scrum4me.daemon',
-      render: () => renderPlist(at),
-      directory: join(directory, 'agents'),
-    })
+    const make = (path = at.env.PATH) =>
+      new LaunchdService(at, {
+        name: 'com.scrum4me.daemon',
+        render: (session) => renderPlist({ ...at, env: { ...at.env, PATH: path } }, session),
+        directory: join(place, 'agents'),
+      })
     const asked = async () => {
       const lines = (await readFile(log, 'utf8')).trim().split('\n')
       await writeFile(log, '')
-      return lines.map((line) => line.split(' ')[0]).filter((word) => word !== 'print')
+      return lines.filter((line) => !line.startsWith('print'))
     }
+    return { make, asked, agent: `${domain}/${uid}/com.scrum4me.daemon` }
+  }
+
+  test('install loads the agent once, start and stop are idempotent, remove leaves nothing', async () => {
+    const { make, asked, agent } = await standIn('at the screen', 'gui')
+    const service = make()
     await service.enable(await service.render())
+    expect(await asked()).toEqual([`enable ${agent}`])
     await service.start()
-    expect(await asked()).toEqual(['bootout', 'enable', 'bootstrap'])
+    expect(await asked()).toEqual([`bootout ${agent}`, `bootstrap gui/${uid} ${service.file}`])
     await service.start()
-    expect(await asked()).toEqual(['kickstart'])
-    await service.restart()
-    expect(await asked()).toEqual(['kickstart'])
+    expect(await asked()).toEqual([`kickstart ${agent}`])
+    // Over the same definition nothing is unloaded: the daemon that runs is not ended.
+    const again = make()
+    await again.enable(await again.render())
+    await again.restart()
+    expect(await asked()).toEqual([`enable ${agent}`, `kickstart ${agent}`])
     await service.stop()
     await service.stop()
     await service.remove()
-    expect(await asked()).toEqual(['bootout', 'bootout', 'bootout'])
+    expect(await asked()).toEqual([`bootout ${agent}`, `bootout ${agent}`, `bootout ${agent}`])
     expect((await service.installedFor()).text).toBeUndefined()
+  })
+
+  test('a new definition is loaded as soon as launchd has let the old one go', async () => {
+    const { make, asked, agent } = await standIn('changed', 'gui')
+    const service = make()
+    await service.enable(await service.render())
+    await service.start()
+    await asked()
+    const changed = make('/opt/other/bin:/usr/bin:/bin')
+    await changed.enable((await changed.render()).replace('<integer>10</integer>', '<integer>11</integer>'))
+    // Its sessions are told first.
+    expect(await asked()).toEqual([`enable ${agent}`])
+    await changed.restart()
+    const load = `bootstrap gui/${uid} ${service.file}`
+    expect(await asked()).toEqual([`bootout ${agent}`, load, load])
+  })
+
+  test("without a login at the screen the agent is the user's background one, and stays it", async () => {
+    const { make, asked, agent } = await standIn('over ssh', 'user')
+    const service = make()
+    const text = await service.render()
+    expect(text).toMatch(/LimitLoadToSessionType<\/key>\s*<string>Background</)
+    await service.enable(text)
+    await service.start()
+    expect((await asked()).slice(1)).toEqual([`bootout ${agent}`, `bootstrap user/${uid} ${service.file}`])
+    await make().restart()
+    expect(await asked()).toEqual([`kickstart ${agent}`])
   })
 })

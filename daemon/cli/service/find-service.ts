@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os'
 import type { Invocation } from '../invocation.ts'
-import { LaunchdService } from './launchd.ts'
+import { LaunchdService, type LaunchdSession } from './launchd.ts'
 import { renderPlist, renderSystemUnit, renderUserUnit } from './render.ts'
 import type { Service } from './service.ts'
 import { launchdLabel, type ServiceName, unitName } from './service-name.ts'
@@ -50,7 +50,7 @@ interface Names {
 
 function userServices(invocation: For, platform: NodeJS.Platform): Names {
   if (platform === 'darwin') {
-    const render = () => renderPlist(invocation)
+    const render = (session: LaunchdSession) => renderPlist(invocation, session)
     return named(launchdLabel(invocation.paths), (name) => new LaunchdService(invocation, { name, render }))
   }
   const render = () => renderUserUnit(invocation)

@@ -2,14 +2,29 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { DaemonError } from '../../errors.ts'
+import { delay } from '../../lifecycle/delay.ts'
 import type { Invocation } from '../invocation.ts'
 import { runTool, type ToolResult } from './run-tool.ts'
 import type { Installed, Service } from './service.ts'
 import { textOfXml } from './template.ts'
 
+/**
+ * Where an agent lives: `Aqua` in the session of a login at the screen, with its keychain and ssh-agent,
+ * `Background` in the user's own domain, which is there without one (ssh only). In both at once it would run twice.
+ */
+export type LaunchdSession = 'Aqua' | 'Background'
+
+/** ms; ExitTimeOut of the property list and some more, and what launchd itself takes to forget an agent. */
+const UNLOAD_DEADLINE_MS = 45_000
+const LOAD_DEADLINE_MS = 15_000
+const POLL_MS = 200
+
+/** EIO and EALREADY: what went by that name is not all gone, or is there already. */
+const PASSING: readonly unknown[] = [5, 37]
+
 export interface LaunchdOptions {
   readonly name: string
-  render(): Promise<string>
+  render(session: LaunchdSession): Promise<string>
   /** Default: the user's LaunchAgents. */
   readonly directory?: string
 }
@@ -24,6 +39,8 @@ export class LaunchdService implements Service {
   readonly #env: NodeJS.ProcessEnv
   readonly #logDir: string
   readonly #home: string
+  /** The file says something else than what launchd has loaded. */
+  #isStale = false
 
   constructor(
     { env, paths }: Pick<Invocation, 'env' | 'paths'>,
@@ -31,7 +48,7 @@ export class LaunchdService implements Service {
   ) {
     this.name = name
     this.file = join(directory, `${this.name}.plist`)
-    this.render = render
+    this.render = async () => render(await this.#session())
     this.#env = env
     this.#logDir = paths.logDir
     this.#home = paths.home
@@ -45,42 +62,41 @@ export class LaunchdService implements Service {
   }
 
   async enable(text: string): Promise<void> {
+    const { text: before } = await this.installedFor()
     await mkdir(dirname(this.file), { recursive: true })
     // launchd opens the log file itself, before there is a daemon to make its directory.
     await mkdir(this.#logDir, { recursive: true, mode: 0o700 })
     const draft = `${this.file}.${process.pid}.tmp`
     await writeFile(draft, text, { mode: 0o644 })
     await rename(draft, this.file)
-    // A loaded definition is not read again: it is unloaded, and `start` loads the new one.
-    await this.#launchctl(['bootout', `${await this.#domain()}/${this.name}`])
-    await this.#launchctl(['enable', `${await this.#domain()}/${this.name}`])
+    // A loaded definition is not read again: `start` and `restart` load the new one. The daemon is not ended here,
+    // because its sessions are to hear first that the next one comes.
+    if (before !== text) this.#isStale = true
+    if (before !== undefined && domainOf(before) !== domainOf(text)) await this.#unload(domainOf(before))
+    await this.#launchctl(['enable', `${domainOf(text)}/${this.name}`])
   }
 
   async remove(): Promise<void> {
-    await this.#launchctl(['bootout', `${await this.#domain()}/${this.name}`])
+    await this.stop()
     await rm(this.file, { force: true })
   }
 
   async start(): Promise<void> {
     const domain = await this.#domain()
-    const loaded = await this.#launchctl(['print', `${domain}/${this.name}`])
-    // Unloading takes a moment in which loading fails with EIO (5); kickstart then has nothing to start.
-    const result =
-      loaded.code === 0
-        ? await this.#launchctl(['kickstart', `${domain}/${this.name}`])
-        : await this.#launchctl(['bootstrap', domain, this.file])
-    if (result.code !== 0) throw failed('start', result)
+    if (this.#isStale) await this.#unload(domain)
+    else if ((await this.#isLoaded(domain)) && (await this.#kick(domain))) return
+    await this.#load(domain)
+    this.#isStale = false
   }
 
   /** Unloads it: a loaded agent is started again whatever it ends with. */
   async stop(): Promise<void> {
-    await this.#launchctl(['bootout', `${await this.#domain()}/${this.name}`])
+    await this.#unload(await this.#domain())
   }
 
-  async restart(): Promise<void> {
-    const domain = await this.#domain()
-    const result = await this.#launchctl(['kickstart', '-k', `${domain}/${this.name}`])
-    if (result.code !== 0) await this.start()
+  /** The daemon has ended before; launchd may have started the next one already. */
+  restart(): Promise<void> {
+    return this.start()
   }
 
   /** The daemon keeps its log itself: launchd does not rotate. */
@@ -88,11 +104,44 @@ export class LaunchdService implements Service {
     return undefined
   }
 
-  /** With a login at the screen its session, else the user's background one. */
+  /** Where launchd has, or will have, what the file says. */
   async #domain(): Promise<string> {
-    const uid = process.getuid?.() ?? 0
-    const gui = await this.#launchctl(['print', `gui/${uid}`])
-    return gui.code === 0 ? `gui/${uid}` : `user/${uid}`
+    return domainOf((await this.installedFor()).text ?? '')
+  }
+
+  /** Of an agent that is installed now. */
+  async #session(): Promise<LaunchdSession> {
+    return (await this.#launchctl(['print', `gui/${uid()}`])).code === 0 ? 'Aqua' : 'Background'
+  }
+
+  async #isLoaded(domain: string): Promise<boolean> {
+    return (await this.#launchctl(['print', `${domain}/${this.name}`])).code === 0
+  }
+
+  /** Starts a loaded one at once if it does not run; false: it could not. */
+  async #kick(domain: string): Promise<boolean> {
+    const { code } = await this.#launchctl(['kickstart', `${domain}/${this.name}`])
+    return code === 0 || code === 37
+  }
+
+  /** `bootout` may return while the daemon still drains, and its name is taken until launchd has cleared up. */
+  async #unload(domain: string): Promise<void> {
+    const deadline = Date.now() + UNLOAD_DEADLINE_MS
+    await this.#launchctl(['bootout', `${domain}/${this.name}`])
+    while ((await this.#isLoaded(domain)) && Date.now() < deadline) await delay(POLL_MS)
+  }
+
+  /** Fails for a moment after an unload, also when the name is free again by all accounts. */
+  async #load(domain: string): Promise<void> {
+    const deadline = Date.now() + LOAD_DEADLINE_MS
+    for (;;) {
+      const result = await this.#launchctl(['bootstrap', domain, this.file])
+      if (result.code === 0) return
+      // Another command was faster.
+      if ((await this.#isLoaded(domain)) && (await this.#kick(domain))) return
+      if (!PASSING.includes(result.code) || Date.now() > deadline) throw failed('start', result)
+      await delay(POLL_MS)
+    }
   }
 
   #launchctl(args: readonly string[]): Promise<ToolResult> {
@@ -100,7 +149,17 @@ export class LaunchdService implements Service {
   }
 }
 
+const SESSION = /<key>LimitLoadToSessionType<\/key>\s*<string>([^<]*)<\/string>/
 const HOME_ARGUMENT = /<string>--home<\/string>\s*<string>([^<]*)<\/string>/
+
+function uid(): number {
+  return process.getuid?.() ?? 0
+}
+
+/** By the session that the property list is for. */
+function domainOf(text: string): string {
+  return SESSION.exec(text)?.[1] === 'Background' ? `user/${uid()}` : `gui/${uid()}`
+}
 
 function failed(what: string, { code, stderr }: ToolResult): DaemonError {
   return new DaemonError(

@@ -7,6 +7,7 @@ import { installedFile } from '../../installed-file.ts'
 import { Redactor } from '../../redact.ts'
 import { mainFile } from '../detached.ts'
 import type { Invocation } from '../invocation.ts'
+import type { LaunchdSession } from './launchd.ts'
 import { runTool } from './run-tool.ts'
 import { launchdLabel } from './service-name.ts'
 import { commandWord, fill, unitWord, xmlText } from './template.ts'
@@ -67,7 +68,7 @@ export async function writablePaths({
   }
 }
 
-export async function renderPlist({ env, paths, main }: Rendered): Promise<string> {
+export async function renderPlist({ env, paths, main }: Rendered, session: LaunchdSession): Promise<string> {
   const values = await programs(env, main)
   return fill(await template('launchd/com.scrum4me.daemon.plist'), {
     LABEL: xmlText(launchdLabel(paths).name),
@@ -75,6 +76,7 @@ export async function renderPlist({ env, paths, main }: Rendered): Promise<strin
     MAIN: xmlText(values.main),
     HOME: xmlText(paths.home),
     PATH: xmlText(values.path),
+    SESSION: session,
   })
 }
 
