@@ -1,4 +1,5 @@
 import { runChild } from '../git/run-child.ts'
+import { systemTools } from '../system-tools.ts'
 import { below, fields } from './bytes.ts'
 import type { WorktreeGit } from './worktree-git.ts'
 
@@ -33,7 +34,7 @@ export async function ignoredFiles(
     command: 'xargs',
     args: ['-0', 'sh', '-c', `exec find "$@" ! -type d ${size}`, 'find'],
     cwd: '/',
-    env,
+    env: systemTools(env),
     input: list,
     signal,
     deadlineMs: 120_000,

@@ -1,5 +1,6 @@
 import type { Engine } from '../engine.ts'
 import { runChild } from '../git/run-child.ts'
+import { systemTools } from '../system-tools.ts'
 import type { BytePath } from './bytes.ts'
 import type { Manifest } from './manifest.ts'
 import { bundleSource, type NestedWork } from './nested.ts'
@@ -30,7 +31,7 @@ export async function packBundles(
       command: 'tar',
       args: ['-C', from, '-cf', file, `./${name}`],
       cwd: '/',
-      env: engine.childEnv,
+      env: systemTools(engine.childEnv),
       signal: engine.stopping,
       deadlineMs: DEADLINE_MS,
     })

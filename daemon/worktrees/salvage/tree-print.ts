@@ -1,5 +1,6 @@
 import type { Engine } from '../engine.ts'
 import { runChild } from '../git/run-child.ts'
+import { systemTools } from '../system-tools.ts'
 import { type BytePath, toBytes } from './bytes.ts'
 import { Unreadable } from './unreadable.ts'
 
@@ -28,7 +29,7 @@ export async function treePrint(
     command: 'sh',
     args: ['-c', `cd "$1" && xargs -0 sh -c '${FIND}' find | LC_ALL=C sort | cksum`, 'sh', directory],
     cwd: '/',
-    env: { ...engine.childEnv, LC_ALL: 'C' },
+    env: systemTools({ ...engine.childEnv, LC_ALL: 'C' }),
     input: toBytes(paths.map((path) => `./${path}\0`).join('')),
     signal: engine.stopping,
     deadlineMs: DEADLINE_MS,

@@ -2,6 +2,7 @@ import { readdir, stat, writeFile } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import type { Engine } from '../engine.ts'
 import { runChild } from '../git/run-child.ts'
+import { systemTools } from '../system-tools.ts'
 import { readable } from './bytes.ts'
 import type { SaveCommits } from './restore.ts'
 import type { WorktreeGit } from './worktree-git.ts'
@@ -23,7 +24,7 @@ export async function unpackBundles(
       command: 'tar',
       args: ['-C', into, '-xpf', file],
       cwd: '/',
-      env: engine.childEnv,
+      env: systemTools(engine.childEnv),
       signal: engine.stopping,
       deadlineMs: 1_800_000,
     })
