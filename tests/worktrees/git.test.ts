@@ -171,6 +171,19 @@ describe('hardening', () => {
     expect(hardening(entries)).toEqual(['credential.helper=', 'credential.https://example.org.helper=store'])
   })
 
+  test("what Apple's git reads from its own files is the machine owner's, of whatever scope it says that is", () => {
+    const file = '/Library/Developer/CommandLineTools/usr/share/git-core/gitconfig'
+    const keychain = { scope: 'unknown', key: 'credential.helper', value: 'osxkeychain' }
+    const own = { scope: 'local', key: 'credential.helper', value: '!evil', file: '.git/config' }
+    expect(hardening([{ ...keychain, file }, own])).toEqual([
+      'credential.helper=',
+      'credential.helper=osxkeychain',
+    ])
+    expect(hardening([{ ...keychain, file: '/home/me/clone/gitconfig' }, own])).toEqual([
+      'credential.helper=',
+    ])
+  })
+
   test('a partial clone with a program of its own is refused', () => {
     const partial = entry('local', 'remote.origin.promisor', 'true')
     expect(refusal([partial])).toBeNull()

@@ -2,13 +2,18 @@ import { realpath, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { Git } from './git.ts'
 import { openRepository, type Repository } from './repository.ts'
-import type { ConfigEntry } from './safe-config.ts'
+import { APPLE_FILES, type ConfigEntry } from './safe-config.ts'
 import { SeenFiles } from './seen-files.ts'
 
 /** Clones remembered; the one asked about first goes first. */
 const MAX_KNOWN = 64
 /** Where distributions and package managers put git's configuration of the whole machine. */
-const SYSTEM_FILES = ['/etc/gitconfig', '/usr/local/etc/gitconfig', '/opt/homebrew/etc/gitconfig']
+const SYSTEM_FILES = [
+  '/etc/gitconfig',
+  '/usr/local/etc/gitconfig',
+  '/opt/homebrew/etc/gitconfig',
+  ...APPLE_FILES,
+]
 /** One may appear elsewhere, where nobody here looks, ms. */
 const MAX_AGE_MS = 10 * 60_000
 

@@ -20,7 +20,7 @@ export const SAFE_CONFIG: readonly string[] = [
 ]
 
 export interface ConfigEntry {
-  /** `system`, `global`, `local`, `worktree`, `command`. */
+  /** `system`, `global`, `local`, `worktree`, `command`; `unknown` for `APPLE_FILES`. */
   readonly scope: string
   /** Section and variable in lower case, subsection as written. */
   readonly key: string
@@ -43,9 +43,20 @@ export function parseConfig(output: string): ConfigEntry[] {
   return entries
 }
 
+/** What Apple's git reads first, of which it says no scope. The keychain's credential helper stands there. */
+export const APPLE_FILES: readonly string[] = [
+  '/Library/Developer/CommandLineTools/usr/share/git-core/gitconfig',
+  '/Applications/Xcode.app/Contents/Developer/usr/share/git-core/gitconfig',
+]
+
 /** What the user or the machine's owner has configured, not the clone. */
 export function trustedEntries(entries: readonly ConfigEntry[]): ConfigEntry[] {
-  return entries.filter((entry) => entry.scope === 'system' || entry.scope === 'global')
+  return entries.filter(isTrusted)
+}
+
+function isTrusted({ scope, file }: ConfigEntry): boolean {
+  if (scope === 'unknown') return file !== undefined && APPLE_FILES.includes(file)
+  return scope === 'system' || scope === 'global'
 }
 
 const FILTER_KEY = /^filter\.(.+)\.(clean|smudge|process|required)$/s
@@ -74,10 +85,7 @@ export function hardening(entries: readonly ConfigEntry[]): string[] {
  */
 export function refusal(entries: readonly ConfigEntry[]): string | null {
   const uploadPack = entries.find(({ key }) => /^remote\..+\.uploadpack$/s.test(key))
-  return uploadPack !== undefined &&
-    isPartialClone(entries) &&
-    uploadPack.scope !== 'global' &&
-    uploadPack.scope !== 'system'
+  return uploadPack !== undefined && isPartialClone(entries) && !isTrusted(uploadPack)
     ? `it is a partial clone whose configuration names a program to fetch with (${uploadPack.key})`
     : null
 }
