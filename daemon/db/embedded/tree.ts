@@ -65,7 +65,10 @@ async function layDirectory(from: string, to: string): Promise<void> {
 
 async function layFile(source: string, target: string, executable: boolean): Promise<void> {
   // An installer may have dropped the executable bit; the package's own file is not ours to change.
-  const linkable = !executable || ((await stat(source)).mode & 0o111) === 0o111
+  // macOS: programs find their libraries from where they lie, and of two names of a file it may tell either. A clone
+  // (below) takes no room there.
+  const linkable =
+    process.platform !== 'darwin' && (!executable || ((await stat(source)).mode & 0o111) === 0o111)
   if (linkable && (await tryLink(source, target))) return
   await copyFile(source, target, constants.COPYFILE_FICLONE)
   await chmod(target, executable ? 0o755 : 0o644)
