@@ -5,6 +5,7 @@ import { composeSurfaces, type Owner } from './compose/surfaces.ts'
 import type { DaemonOptions } from './daemon.ts'
 import { messageOf } from './errors.ts'
 import { ServiceGroup } from './lifecycle/group.ts'
+import { stableNode } from './lifecycle/stable-node.ts'
 import { SupervisorLink } from './lifecycle/supervisor-link.ts'
 import { readInstanceId } from './state/instance-id.ts'
 import { stateLine } from './status/state-line.ts'
@@ -24,7 +25,8 @@ export async function buildServices(options: DaemonOptions, owner: Owner): Promi
   const { config, logger, supervisor } = options
   const instanceId = await readInstanceId(config.paths.home, config.paths.stateDir)
   const database = composeDatabase(options)
-  const features = composeFeatures(options, instanceId, database, (key, text) =>
+  const node = await stableNode()
+  const features = composeFeatures({ ...options, node }, instanceId, database, (key, text) =>
     surfaces.host.notify(key, text),
   )
   const surfaces = composeSurfaces(options, owner, instanceId, database, features)

@@ -1,6 +1,7 @@
 import { realpath } from 'node:fs/promises'
 import { loadConfig } from '../config/load-config.ts'
 import { installedFile } from '../installed-file.ts'
+import { stableNode } from '../lifecycle/stable-node.ts'
 import { Redactor } from '../redact.ts'
 import { shellWord } from '../wire/daemon-command.ts'
 import type { Invocation } from './invocation.ts'
@@ -57,7 +58,7 @@ export async function shimCommand({ paths }: Pick<Invocation, 'paths'>): Promise
     () => '',
   )
   if (shim === '' || shim.includes('/_npx/')) return ['npx', '-y', 'scrum4me-daemon', 'mcp', ...home]
-  return [process.execPath, shim, ...home]
+  return [await stableNode(), shim, ...home]
 }
 
 function indent(value: unknown): string {

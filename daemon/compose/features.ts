@@ -22,7 +22,7 @@ export type FeatureParts = ReturnType<typeof composeFeatures>
 
 /** Claims, sessions, worktrees and presence, and the dispatch where they meet. */
 export function composeFeatures(
-  { config, env, umask, logger }: DaemonOptions,
+  { config, env, umask, logger, node }: DaemonOptions & { readonly node: string },
   instanceId: string,
   database: DatabaseParts,
   notice: SessionNotice,
@@ -40,7 +40,7 @@ export function composeFeatures(
     new RecordStore(join(stateDir, 'superseded'), parseSupersededReport, { durable: true }),
   )
   const sessions = new SessionRegistry({ forgetAfterMs: (config.sessionGraceSeconds + 60) * 1000 })
-  const gitProcess = new GitProcess({ env, umask })
+  const gitProcess = new GitProcess({ env, umask, node })
   const git = new Git({ env, apart: gitProcess })
   const worktrees = new Worktrees({
     parentDir: config.worktreeDir,

@@ -4,6 +4,7 @@ import { loadConfig } from '../../config/load-config.ts'
 import { RepoRoots } from '../../config/repo-roots.ts'
 import { DaemonError } from '../../errors.ts'
 import { installedFile } from '../../installed-file.ts'
+import { stableNode } from '../../lifecycle/stable-node.ts'
 import { Redactor } from '../../redact.ts'
 import { mainFile } from '../detached.ts'
 import type { Invocation } from '../invocation.ts'
@@ -107,13 +108,14 @@ async function programs(
       'Install it first: `npm install -g scrum4me-daemon`, then `scrum4me-daemon install`.',
     )
   }
-  const found: string[] = [dirname(process.execPath)]
+  const node = await stableNode()
+  const found: string[] = [dirname(node)]
   for (const tool of ['git', 'ssh', 'systemd-notify', 'flock', 'perl']) {
     const directory = await directoryOf(tool, env.PATH ?? '')
     if (directory !== undefined) found.push(directory)
   }
   const path = [...new Set([...found, '/usr/local/bin', '/usr/bin', '/bin', '/usr/sbin', '/sbin'])].join(':')
-  return { node: process.execPath, main, path }
+  return { node, main, path }
 }
 
 async function directoryOf(tool: string, path: string): Promise<string | undefined> {

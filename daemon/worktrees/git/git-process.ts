@@ -29,6 +29,8 @@ export interface GitProcessOptions {
   readonly env: NodeJS.ProcessEnv
   /** For the files that git makes; default: this process's own. */
   readonly umask?: number
+  /** The node that runs it; default: this process's own file, which may go while this process runs. */
+  readonly node?: string
   /** The compiled `git-main.js`; default: the one beside this file or the bundle with it. */
   readonly program?: string
   /** Between two looks whether it still answers, ms. */
@@ -47,6 +49,7 @@ export interface GitProcessOptions {
 export class GitProcess {
   readonly #env: NodeJS.ProcessEnv
   readonly #umask: number
+  readonly #node: string
   readonly #program: string
   readonly #pingMs: number
   readonly #pending = new Map<number, Pending>()
@@ -61,6 +64,7 @@ export class GitProcess {
     this.#env = gitEnvironment(options.env)
     this.#umask = options.umask ?? process.umask()
     this.#pingMs = options.pingMs ?? PING_MS
+    this.#node = options.node ?? process.execPath
     this.#program = options.program ?? fileURLToPath(new URL('./git-main.js', import.meta.url))
   }
 
@@ -170,6 +174,7 @@ export class GitProcess {
     if (running?.connected) return running
     const child = fork(this.#program, [String(this.#umask)], {
       env: this.#env,
+      execPath: this.#node,
       execArgv: [],
       cwd: '/',
       serialization: 'advanced',
