@@ -8,6 +8,9 @@ export interface FileIdentity {
   readonly ino: number
 }
 
+/** Of file systems that give no socket a second name. */
+const CANNOT_LINK: readonly string[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL', 'EMLINK']
+
 export type PathState = 'ours' | 'absent' | 'other'
 
 /**
@@ -61,7 +64,10 @@ export class SocketFile {
       await unlink(from)
     } catch (error) {
       if (codeOf(error) === 'EEXIST') return false
-      throw error
+      if (!CANNOT_LINK.includes(codeOf(error) ?? '')) throw error
+      // Leaves a moment in which somebody else could put something there; nobody of ours does without the lock.
+      if ((await identify(this.path)) !== undefined) return false
+      await rename(from, this.path)
     }
     this.#own = own
     return true
