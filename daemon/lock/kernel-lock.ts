@@ -71,7 +71,8 @@ const HELPERS = [
     command: 'perl',
     args: (wait: number) => [
       '-e',
-      'open(F,">&=",3) or exit 9; my $w=shift; if(!$w){exit(flock(F,6)?0:1)} $SIG{ALRM}=sub{exit 1}; alarm $w; exit(flock(F,2)?0:1)',
+      // 1: held by another; 9: the file system has no locks.
+      'open(F,">&=",3) or exit 9; my $w=shift; if(!$w){exit(flock(F,6)?0:$!{EWOULDBLOCK}?1:9)} $SIG{ALRM}=sub{exit 1}; alarm $w; exit(flock(F,2)?0:$!{EINTR}?1:9)',
       String(wait),
     ],
   },
