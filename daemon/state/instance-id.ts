@@ -12,12 +12,14 @@ const RECORD = z.object({ instance_id: z.string().min(1), bound_to: z.string().m
  */
 export async function readInstanceId(home: string, stateDir: string): Promise<string> {
   await mkdir(stateDir, { recursive: true, mode: 0o700 })
+  const machine = await machineId(home)
   const store = new RecordStore(stateDir, (value) => RECORD.safeParse(value).data, { durable: true })
   const boundTo = createHash('sha256')
-    .update(`${await machineId(home)}\n${await realpath(home)}`)
+    .update(`${machine ?? (await inodeOf(home))}\n${await realpath(home)}`)
     .digest('hex')
   const known = (await store.load()).records.get('instance')
-  if (known?.bound_to === boundTo) return known.instance_id
+  // A machine that cannot be asked is no other one: its jobs are still ours.
+  if (known !== undefined && (machine === undefined || known.bound_to === boundTo)) return known.instance_id
   const instanceId = randomUUID()
   await store.put('instance', { instance_id: instanceId, bound_to: boundTo })
   return instanceId
@@ -25,22 +27,25 @@ export async function readInstanceId(home: string, stateDir: string): Promise<st
 
 /**
  * What a copy of the home on another machine does not have: the machine's own id, or, where there is none
- * (many containers), the home's inode.
+ * (many containers), the home's inode. Undefined: macOS did not say.
  */
-async function machineId(home: string): Promise<string> {
+async function machineId(home: string): Promise<string | undefined> {
   for (const file of ['/etc/machine-id', '/var/lib/dbus/machine-id']) {
     const text = await readFile(file, 'utf8').catch(() => '')
     if (text.trim() !== '') return text.trim()
   }
   if (process.platform === 'darwin') {
-    const uuid = /"IOPlatformUUID" = "([^"]+)"/.exec(await ioreg())?.[1]
-    if (uuid !== undefined) return uuid
+    return /"IOPlatformUUID" = "([^"]+)"/.exec(await ioreg())?.[1]
   }
+  return inodeOf(home)
+}
+
+async function inodeOf(home: string): Promise<string> {
   return `inode ${(await stat(home)).ino}`
 }
 
 function ioreg(): Promise<string> {
-  const options = { env: { PATH: '/usr/sbin:/usr/bin:/bin' }, timeout: 3_000 }
+  const options = { env: { PATH: '/usr/sbin:/usr/bin:/bin' }, timeout: 10_000 }
   return new Promise((resolve) => {
     execFile('ioreg', ['-rd1', '-c', 'IOPlatformExpertDevice'], options, (_error, stdout) => resolve(stdout))
   })
