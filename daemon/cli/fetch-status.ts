@@ -27,18 +27,9 @@ export async function fetchStatus(paths: Paths, owner?: number): Promise<StatusR
   try {
     // Of a process that cannot answer there is other word, at once: no need to wait for the deadline.
     const first = await Promise.race([answer, whenStuck(paths)])
-    if (first === 'stalled') {
+    if (first === 'stalled' || first === 'suspended') {
       answer.catch(() => undefined)
-      return await silent(paths, 'its event loop has not turned for 2 s', 'The watchdog ends it after 30 s. ')
-    }
-    if (first === 'suspended') {
-      answer.catch(() => undefined)
-      const pid = (await readHolder(paths))?.pid ?? '<pid>'
-      return await silent(
-        paths,
-        'its process is suspended (SIGSTOP)',
-        `Resume it with \`kill -CONT ${pid}\`, or end it: `,
-      )
+      return await stuckReport(paths, first)
     }
     if (!isStatusReport(first)) {
       return await silent(
@@ -50,7 +41,11 @@ export async function fetchStatus(paths: Paths, owner?: number): Promise<StatusR
     return first
   } catch (error) {
     if (!(error instanceof ControlError)) throw error
-    if (error.failure === 'not_running') return stopped(paths)
+    if (error.failure === 'not_running') {
+      // macOS refuses connections when too many wait for a process that does not accept them.
+      const stuck = await stuckNow(paths)
+      return stuck === undefined ? stopped(paths) : await stuckReport(paths, stuck)
+    }
     if (error.failure === 'not_answering') return await silent(paths, 'no answer within 2 s', '')
     throw error
   }
@@ -123,6 +118,18 @@ function stopped(paths: Paths): StatusReport {
   }
 }
 
+async function stuckReport(paths: Paths, how: Stuck): Promise<StatusReport> {
+  if (how === 'stalled') {
+    return silent(paths, 'its event loop has not turned for 2 s', 'The watchdog ends it after 30 s. ')
+  }
+  const pid = (await readHolder(paths))?.pid ?? '<pid>'
+  return silent(
+    paths,
+    'its process is suspended (SIGSTOP)',
+    `Resume it with \`kill -CONT ${pid}\`, or end it: `,
+  )
+}
+
 async function silent(paths: Paths, why: string, prefix: string): Promise<StatusReport> {
   const holder = await readHolder(paths).catch(() => undefined)
   const pid = holder === undefined ? '' : ` (pid ${holder.pid})`
@@ -153,14 +160,19 @@ const NOTHING = {
 /** A daemon that is merely busy answers within this time, ms. */
 const HEAD_START_MS = 150
 
+type Stuck = 'suspended' | 'stalled'
+
 /** Resolves if the holder's process is stopped by a signal, or its loop is marked as stalled; else never. */
-async function whenStuck(paths: Paths): Promise<'suspended' | 'stalled'> {
+async function whenStuck(paths: Paths): Promise<Stuck> {
+  const stuck = await stuckNow(paths, HEAD_START_MS)
+  return stuck ?? new Promise(() => undefined)
+}
+
+async function stuckNow(paths: Paths, headStartMs = 0): Promise<Stuck | undefined> {
   // What keeps us from looking keeps us from asking too, or does not matter.
   const holder = await readHolder(paths).catch(() => undefined)
-  if (holder !== undefined) {
-    if (await isSuspended(holder)) return 'suspended'
-    await delay(HEAD_START_MS)
-    if (await isStalled(paths, holder)) return 'stalled'
-  }
-  return new Promise(() => undefined)
+  if (holder === undefined) return undefined
+  if (await isSuspended(holder)) return 'suspended'
+  if (headStartMs > 0) await delay(headStartMs)
+  return (await isStalled(paths, holder)) ? 'stalled' : undefined
 }

@@ -1,5 +1,5 @@
 import { execFile as execFileCallback } from 'node:child_process'
-import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -28,13 +28,9 @@ const start = () => machine.start(['healthy', 'degraded'])
 
 /** Processes whose command line or directory is of this installation: daemons and their PostgreSQL. */
 async function processesHere(): Promise<string[]> {
-  const found: string[] = []
-  for (const pid of await readdir('/proc')) {
-    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) continue
-    const command = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).replaceAll('\0', ' ')
-    if (command.includes(machine.home)) found.push(`${pid} ${command}`)
-  }
-  return found
+  const { stdout } = await execFile('ps', ['-axww', '-o', 'pid=', '-o', 'command='], { maxBuffer: 1 << 24 })
+  const mine = new RegExp(`^\\s*${process.pid} `)
+  return stdout.split('\n').filter((line) => line.includes(machine.home) && !mine.test(line))
 }
 
 async function pid(): Promise<number> {
@@ -169,7 +165,14 @@ describe('status', () => {
     process.kill(running, 'SIGSTOP')
     const { code, stdout } = await machine.cli('status', '--json')
     const text = await machine.cli('status')
+    // As macOS does when too many connections wait to be accepted: it does not even let this one wait.
+    const socket = join(machine.home, 'run', 'daemon.sock')
+    await rename(socket, `${socket}.away`)
+    const unreachable = await machine.cli('status')
+    await rename(`${socket}.away`, socket)
     process.kill(running, 'SIGCONT')
+    expect(unreachable.code).toBe(4)
+    expect(unreachable.stdout).toContain(`kill -CONT ${running}`)
     expect(code).toBe(4)
     expect(JSON.parse(stdout)).toMatchObject({
       state: 'not_answering',
