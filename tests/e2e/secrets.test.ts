@@ -61,7 +61,7 @@ it('no secret in argv, logs, state, answers, configuration for clients, or the e
     said.push(await machine.cli(...command))
   }
   said.push(machine.daemonOutput)
-  const argv = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8', maxBuffer: 1 << 24 })
+  const argv = execFileSync('ps', ['-axww', '-o', 'args'], { encoding: 'utf8', maxBuffer: 1 << 24 })
   said.push(argv.split('\n').filter((line) => line.includes('scrum4me') || line.includes(machine.dir)))
   for (const file of await filesBelow(machine.home)) said.push(await readFile(file, 'latin1'))
   const everything = JSON.stringify(said)

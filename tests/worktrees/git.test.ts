@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { readProcess } from '../../daemon/wire/read-process.ts'
 import { gitEnvironment } from '../../daemon/worktrees/git/environment.ts'
 import { Git } from '../../daemon/worktrees/git/git.ts'
 import { GitError, maskUrls } from '../../daemon/worktrees/git/git-error.ts'
@@ -57,7 +58,7 @@ describe('a child process', () => {
   /** A zombie counts as gone: nobody may have waited for it. */
   const isGone = async (file: string) => {
     const pid = (await readFile(join(dir, file), 'utf8')).trim()
-    return (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')) === ''
+    return (await readProcess(Number(pid))) === null
   }
 
   test('past its deadline ends with its children, even those that ignore being asked', async () => {

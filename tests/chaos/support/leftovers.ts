@@ -52,7 +52,8 @@ async function list(clone: string, ...args: string[]): Promise<string[]> {
 /** Command lines of running processes that name one of these directories. */
 export function processesOf(...directories: string[]): Promise<string[]> {
   return new Promise((resolve, reject) => {
-    execFile('ps', ['-axww', '-o', 'pid=,stat=,args='], { maxBuffer: 16 * 1024 * 1024 }, (error, stdout) => {
+    const columns = ['-o', 'pid=', '-o', 'stat=', '-o', 'args=']
+    execFile('ps', ['-axww', ...columns], { maxBuffer: 16 * 1024 * 1024 }, (error, stdout) => {
       if (error) return reject(error)
       const lines = stdout.split('\n').filter((line) => directories.some((one) => line.includes(one)))
       // Ours, and what has ended and was not yet reaped.

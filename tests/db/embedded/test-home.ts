@@ -9,6 +9,7 @@ import {
 } from '../../../daemon/db/embedded/embedded-postgres.ts'
 import { silentLogger } from '../../../daemon/logger.ts'
 import { type Paths, resolvePaths } from '../../../daemon/paths.ts'
+import { readProcess } from '../../../daemon/wire/read-process.ts'
 import { until } from '../../support/until.ts'
 
 /** A home of a test's own, and the embedded servers that were made for it. */
@@ -94,6 +95,5 @@ export class TestHome {
 
 /** Gone, or a zombie that nobody has reaped. */
 export async function isDead(pid: number): Promise<boolean> {
-  const state = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => 'gone) Z')
-  return /\) Z/.test(state)
+  return (await readProcess(pid)) === null
 }

@@ -1,5 +1,6 @@
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import { workingDirectories } from '../../../daemon/lifecycle/working-directories.ts'
 import { type CompiledProgram, compileProgram, Program } from '../../ipc/run-program.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -47,6 +48,9 @@ export async function quiet(directory: string): Promise<void> {
 }
 
 async function processesAbout(directory: string): Promise<number> {
+  if (process.platform !== 'linux') {
+    return (await workingDirectories()).filter(({ cwd }) => cwd.startsWith(directory)).length
+  }
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
   const about = await Promise.all(
     pids.map(async (pid) => {
