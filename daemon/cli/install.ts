@@ -61,13 +61,6 @@ async function chosenService(
   options: InstallOptions,
 ): Promise<{ service: Service; whose: Pick<Invocation, 'env' | 'paths'>; user?: SystemUser }> {
   if (!options.system) return { service: userService(invocation), whose: invocation }
-  if (process.platform === 'darwin') {
-    throw new DaemonError(
-      'VALIDATION_ERROR',
-      'There is no system service on macOS: the daemon belongs to a user',
-      'Leave --system out.',
-    )
-  }
   const user = await systemUser(invocation, options.runAs, userInfo().username)
   return { service: systemService(user, user.name), whose: user, user }
 }

@@ -6,9 +6,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { MALLOC_VARIABLES, NODE_FLAGS } from '../../daemon/cli/detached.ts'
 import { LaunchdService } from '../../daemon/cli/service/launchd.ts'
 import { renderPlist, renderSystemUnit, renderUserUnit } from '../../daemon/cli/service/render.ts'
+import { programsOf } from '../../daemon/cli/service/service-checks.ts'
 import { launchdLabel, unitName } from '../../daemon/cli/service/service-name.ts'
 import { SystemdService } from '../../daemon/cli/service/systemd.ts'
-import { fill } from '../../daemon/cli/service/template.ts'
+import { commandWord, fill, xmlText } from '../../daemon/cli/service/template.ts'
 import { resolvePaths } from '../../daemon/paths.ts'
 import { MAIN } from '../support/installation.ts'
 
@@ -185,6 +186,18 @@ describe.skipIf(python !== 0)('launchd', () => {
       StandardErrorPath: join(home, 'logs', 'launchd.log'),
     })
   })
+})
+
+test('doctor finds the programs that a definition names, wherever they lie', async () => {
+  const at = { ...hard(), main: MAIN }
+  const node = process.execPath
+  expect(programsOf({ kind: 'launchd' }, await renderPlist(at, 'Aqua'))).toEqual([node, MAIN])
+  expect(programsOf({ kind: 'systemd' }, await renderUserUnit(at))).toEqual([node, MAIN])
+  const spaced = '/Users/me/Library/Application Support/fnm/R&D/bin/node'
+  const plist = (await renderPlist(at, 'Aqua')).replace(xmlText(node), xmlText(spaced))
+  expect(programsOf({ kind: 'launchd' }, plist)).toEqual([spaced, MAIN])
+  const unit = (await renderUserUnit(at)).replace(`ExecStart=${node}`, `ExecStart=${commandWord(spaced)}`)
+  expect(programsOf({ kind: 'systemd' }, unit)).toEqual([spaced, MAIN])
 })
 
 // There is no Mac here; what launchctl would be asked is shown by a stand-in that writes it down. It does as is known

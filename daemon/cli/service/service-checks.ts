@@ -7,6 +7,7 @@ import type { Invocation } from '../invocation.ts'
 import { findServices, userService } from './find-service.ts'
 import { runTool } from './run-tool.ts'
 import type { Service } from './service.ts'
+import { textOfXml, wordOfCommand } from './template.ts'
 
 /** Whether the daemon comes back by itself after a crash, a logout, a reboot. */
 export async function serviceChecks(invocation: Invocation): Promise<readonly Check[]> {
@@ -24,7 +25,7 @@ export async function serviceChecks(invocation: Invocation): Promise<readonly Ch
 async function definitionCheck(invocation: Invocation, service: Service): Promise<Check> {
   const again = `Run \`${daemonCommand('install', invocation.paths)}${service.scope === 'system' ? ' --system' : ''}\` again.`
   const text = (await service.installedFor()).text ?? ''
-  for (const program of text.match(/\/[^\s"<>]*(?:node|main\.js)(?=[\s"<]|$)/gm) ?? []) {
+  for (const program of programsOf(service, text)) {
     const isThere = await access(program, constants.R_OK).then(
       () => true,
       () => false,
@@ -43,6 +44,16 @@ async function definitionCheck(invocation: Invocation, service: Service): Promis
     return warn('service', messageOf(error), again)
   }
   return ok('service', service.file)
+}
+
+/** Node and our bin, as the definition names them; their paths may hold spaces. */
+export function programsOf({ kind }: Pick<Service, 'kind'>, text: string): string[] {
+  const command = /^ExecStart=(.*)$/m.exec(text)?.[1] ?? ''
+  const words =
+    kind === 'launchd'
+      ? Array.from(text.matchAll(/<string>([^<]*)<\/string>/g), ([, xml = '']) => textOfXml(xml))
+      : (command.match(/"(?:[^"\\]|\\.)*"|\S+/g) ?? []).map(wordOfCommand)
+  return words.filter((word) => /^\/.*\/(node|main\.js)$/.test(word))
 }
 
 async function lingerCheck({ env }: Invocation): Promise<Check> {

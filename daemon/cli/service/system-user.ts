@@ -22,6 +22,13 @@ export async function systemUser(
   runAs: string | undefined,
   ownName: string,
 ): Promise<SystemUser> {
+  if (process.platform === 'darwin') {
+    throw new DaemonError(
+      'VALIDATION_ERROR',
+      'There is no system service on macOS: the daemon belongs to a user',
+      'Leave --system out.',
+    )
+  }
   const name = [runAs, env.SUDO_USER, ownName].find((one) => one !== undefined && one !== 'root')
   if (name === undefined) {
     throw new DaemonError(

@@ -122,7 +122,11 @@ async function diskChecks({ worktreeDir, paths, minFreeDiskBytes }: Config): Pro
 async function gitCheck(git: Git): Promise<Check> {
   const found = await git.text({ dir: '/', deadlineMs: QUICK_MS }, '--version').catch(() => undefined)
   if (found === undefined) {
-    return fail('git', 'not found on the daemon’s PATH', 'Install git; under a service run `install` again.')
+    return fail(
+      'git',
+      'not found on the daemon’s PATH',
+      'Install git (on macOS: `xcode-select --install`); under a service run `install` again.',
+    )
   }
   const [, major, minor] = /(\d+)\.(\d+)/.exec(found) ?? []
   const isOld = Number(major) < 2 || (Number(major) === 2 && Number(minor) < 31)
