@@ -6,6 +6,8 @@ export default defineConfig({
     globalSetup: ['tests/support/global-setup.ts'],
     // Two cores: more workers only make real processes and a real database wait for each other.
     maxWorkers: 2,
+    // macOS' own is a link's, and so long that no socket's path fits below it.
+    env: process.platform === 'darwin' ? { TMPDIR: '/private/tmp' } : {},
     testTimeout: 240_000,
     hookTimeout: 120_000,
     // A second, the default, is not long for a machine on which two of these files spawn databases and daemons.

@@ -29,8 +29,8 @@ const start = () => machine.start(['healthy', 'degraded'])
 /** Processes whose command line or directory is of this installation: daemons and their PostgreSQL. */
 async function processesHere(): Promise<string[]> {
   const { stdout } = await execFile('ps', ['-axww', '-o', 'pid=', '-o', 'command='], { maxBuffer: 1 << 24 })
-  const mine = new RegExp(`^\\s*${process.pid} `)
-  return stdout.split('\n').filter((line) => line.includes(machine.home) && !mine.test(line))
+  const lines = stdout.split('\n').map((line) => line.trim())
+  return lines.filter((line) => line.includes(machine.home) && !line.startsWith(`${process.pid} `))
 }
 
 async function pid(): Promise<number> {
