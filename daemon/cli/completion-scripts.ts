@@ -33,7 +33,7 @@ export function bashScript(places: readonly Place[]): string {
     return `    "${place.path}") words="${words.join(' ')}"${paths} ;;`
   })
   return `# bash completion for scrum4me-daemon
-# Load it with: source <(scrum4me-daemon completion bash)
+# Load it with: eval "$(scrum4me-daemon completion bash)"
 _scrum4me_daemon() {
   local cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD-1]}" path="" next words paths="" i
   if [[ $prev == --home ]]; then

@@ -9,6 +9,8 @@ export interface ToolResult {
 }
 
 const DEADLINE_MS = 180_000
+/** `launchctl print` of a whole session is long. */
+const MAX_OUTPUT_BYTES = 16 * 1024 * 1024
 
 /** Runs a program of the supervisor's to its end; a non-zero exit is an answer, not an exception. */
 export function runTool(
@@ -23,10 +25,15 @@ export function runTool(
     if (env[name] !== undefined) own[name] = env[name]
   }
   return new Promise((resolve) => {
-    execFile(command, [...args], { env: own, timeout }, (error, stdout, stderr) => {
-      if (error === null) resolve({ code: 0, stdout, stderr })
-      else if (codeOf(error) === 'ENOENT') resolve({ code: 'missing', stdout, stderr })
-      else resolve({ code: typeof error.code === 'number' ? error.code : 1, stdout, stderr })
-    })
+    execFile(
+      command,
+      [...args],
+      { env: own, timeout, maxBuffer: MAX_OUTPUT_BYTES },
+      (error, stdout, stderr) => {
+        if (error === null) resolve({ code: 0, stdout, stderr })
+        else if (codeOf(error) === 'ENOENT') resolve({ code: 'missing', stdout, stderr })
+        else resolve({ code: typeof error.code === 'number' ? error.code : 1, stdout, stderr })
+      },
+    )
   })
 }
