@@ -16,7 +16,8 @@ export async function processesIn(
 ): Promise<Standing[]> {
   if (platform === 'linux') return fromProc(path)
   const standing = await workingDirectories()
-  return standing.flatMap(({ pid, name, cwd }) => (isWithin(path, cwd) ? [{ pid, name }] : []))
+  const own = folded(path)
+  return standing.flatMap(({ pid, name, cwd }) => (isWithin(own, folded(cwd)) ? [{ pid, name }] : []))
 }
 
 async function fromProc(path: string): Promise<Standing[]> {
@@ -31,6 +32,11 @@ async function fromProc(path: string): Promise<Standing[]> {
     }),
   )
   return found.flat()
+}
+
+/** macOS takes names of another case or composition for the same. Where it does not, we wait once too often. */
+function folded(path: string): string {
+  return path.normalize('NFC').toLowerCase()
 }
 
 function isWithin(parent: string, path: string): boolean {

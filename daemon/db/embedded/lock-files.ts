@@ -1,6 +1,6 @@
-import { readdir, readFile, readlink, realpath, rm } from 'node:fs/promises'
+import { readdir, readFile, readlink, realpath, rm, stat } from 'node:fs/promises'
 import { unlessMissing } from '../../errors.ts'
-import { workingDirectories } from '../../lifecycle/working-directories.ts'
+import { type StandingProcess, workingDirectories } from '../../lifecycle/working-directories.ts'
 
 /**
  * Removes those of a server's lock files that no live server of `cluster` stands behind; true if there were any.
@@ -45,18 +45,27 @@ export async function isServerOf(
   platform: NodeJS.Platform = process.platform,
 ): Promise<boolean> {
   // A server goes to its cluster before it makes its lock files, and stays there.
-  const directory = await realpath(cluster)
-  if (platform === 'linux') return (await workingDirectory(pid)) === directory
-  return (await workingDirectories([pid])).some(({ cwd }) => cwd === directory)
+  if (platform === 'linux') return (await workingDirectory(pid)) === (await realpath(cluster))
+  return isAnyIn(await workingDirectories([pid]), cluster)
 }
 
 /** Whether any server works in `cluster`. */
 async function hasServer(cluster: string, platform: NodeJS.Platform): Promise<boolean> {
+  if (platform !== 'linux') return isAnyIn(await workingDirectories(), cluster)
   const directory = await realpath(cluster)
-  if (platform !== 'linux') return (await workingDirectories()).some(({ cwd }) => cwd === directory)
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
   const found = await Promise.all(pids.map((pid) => workingDirectory(Number(pid))))
   return found.includes(directory)
+}
+
+/** By what the directories are: on macOS one of them has names of any case. */
+async function isAnyIn(standing: readonly StandingProcess[], cluster: string): Promise<boolean> {
+  const own = await stat(cluster, { bigint: true })
+  for (const cwd of new Set(standing.map((one) => one.cwd))) {
+    const found = await stat(cwd, { bigint: true }).catch(() => undefined)
+    if (found?.ino === own.ino && found.dev === own.dev) return true
+  }
+  return false
 }
 
 /** Linux only. Undefined for a process that is gone or not ours to look at; a zombie has none any more. */
