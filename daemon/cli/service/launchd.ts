@@ -118,10 +118,10 @@ export class LaunchdService implements Service {
     return (await this.#launchctl(['print', `${domain}/${this.name}`])).code === 0
   }
 
-  /** Starts a loaded one at once if it does not run; false: it could not. */
+  /** Starts a loaded one at once if it does not run; false: it is loaded no more. A loaded one comes up anyway. */
   async #kick(domain: string): Promise<boolean> {
     const { code } = await this.#launchctl(['kickstart', `${domain}/${this.name}`])
-    return code === 0 || code === 37
+    return code === 0 || (await this.#isLoaded(domain))
   }
 
   /** `bootout` may return while the daemon still drains, and its name is taken until launchd has cleared up. */
