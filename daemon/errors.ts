@@ -65,6 +65,8 @@ const REFUSALS: ReadonlyMap<string, readonly [ErrorCode, string, string]> = new 
   ['EACCES', ['PERMISSION_DENIED', 'permission denied', ACCESS]],
   ['EPERM', ['PERMISSION_DENIED', 'operation not permitted', ACCESS]],
   ['EROFS', ['PERMISSION_DENIED', 'the file system is read-only', 'Make it writable, or name another path.']],
+  ['EEXIST', ['VALIDATION_ERROR', 'something else is there', 'Move that away, or name another path.']],
+  ['EISDIR', ['VALIDATION_ERROR', 'it is a directory', 'Move that directory away, or name another path.']],
   ['ENOTDIR', ['VALIDATION_ERROR', 'a part of the path is no directory', OTHER_PATH]],
   ['ELOOP', ['VALIDATION_ERROR', 'its symbolic links lead in a circle', OTHER_PATH]],
   ['ENAMETOOLONG', ['VALIDATION_ERROR', 'the name is too long', OTHER_PATH]],

@@ -7,6 +7,12 @@ import { RecordStore } from './record-store.ts'
 const RECORD = z.object({ instance_id: z.string().min(1), bound_to: z.string().min(1) })
 
 /**
+ * Kept twice: with the name, this home would lose what it holds. Its jobs and its worktrees, unsaved work in them
+ * included, would be another installation's, which nobody is any more.
+ */
+const PLACES = ['instance', 'instance-copy'] as const
+
+/**
  * This installation's name in `claude_workers.instance_id`: stable across restarts, and bound to the
  * machine and the home's place, so that a copied home becomes a worker of its own (contract 3).
  */
@@ -17,12 +23,21 @@ export async function readInstanceId(home: string, stateDir: string): Promise<st
   const boundTo = createHash('sha256')
     .update(`${machine ?? (await inodeOf(home))}\n${await realpath(home)}`)
     .digest('hex')
-  const known = (await store.load()).records.get('instance')
+  const { records } = await store.load()
   // A machine that cannot be asked is no other one: its jobs are still ours.
-  if (known !== undefined && (machine === undefined || known.bound_to === boundTo)) return known.instance_id
-  const instanceId = randomUUID()
-  await store.put('instance', { instance_id: instanceId, bound_to: boundTo })
-  return instanceId
+  const isOurs = (place: string) => {
+    const known = records.get(place)
+    return known !== undefined && (machine === undefined || known.bound_to === boundTo)
+  }
+  const place = PLACES.find(isOurs)
+  const known = place === undefined ? undefined : records.get(place)
+  const record = known ?? { instance_id: randomUUID(), bound_to: boundTo }
+  for (const missing of PLACES.filter((one) => !isOurs(one))) {
+    const written = store.put(missing, record)
+    // One is enough for now: a disk that takes no second one must not keep the daemon from starting.
+    await (known === undefined && missing === PLACES[0] ? written : written.catch(() => undefined))
+  }
+  return record.instance_id
 }
 
 /**

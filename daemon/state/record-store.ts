@@ -95,7 +95,9 @@ async function readJson(file: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(file, 'utf8'))
   } catch (error) {
-    if (codeOf(error) === 'ENOENT' || error instanceof SyntaxError) return undefined
+    // A directory of that name is no record, whoever made it; what may not be read is one, and must not be passed over.
+    const code = codeOf(error)
+    if (code === 'ENOENT' || code === 'EISDIR' || error instanceof SyntaxError) return undefined
     throw error
   }
 }

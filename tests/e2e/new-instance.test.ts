@@ -26,8 +26,8 @@ it('a report on disk is delivered also by a home that has become another instanc
   const report = { job_id: job, status: 'done', summary: 'All of it.' }
   expect(await agent.call('update_job_status', report)).toMatchObject({ delivered: false })
   await machine.end('SIGKILL')
-  // As of a new machine id (a container's next image, a restored disk) or an unreadable file.
-  await rm(join(machine.home, 'state/instance.json'))
+  // As of a new machine id (a container's next image, a restored disk).
+  for (const name of ['instance.json', 'instance-copy.json']) await rm(join(machine.home, 'state', name))
   await server.start()
   await machine.start(['healthy', 'degraded'])
   await until('it is delivered', async () => (await scenario.jobRow(job)).status === 'DONE')

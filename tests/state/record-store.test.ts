@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -27,10 +27,11 @@ describe('RecordStore', () => {
   it('names unreadable files and leaves them in place; clears what a crash left half written', async () => {
     await writeFile(join(directory, 'bad.json'), '{"half":')
     await writeFile(join(directory, 'a.json.tmp-3'), '1')
+    await mkdir(join(directory, 'directory.json'))
     const { records, unreadable } = await open().load()
     expect(records.size).toBe(0)
-    expect(unreadable).toEqual(['bad.json'])
-    expect(await readdir(directory)).toEqual(['bad.json'])
+    expect(unreadable.sort()).toEqual(['bad.json', 'directory.json'])
+    expect((await readdir(directory)).sort()).toEqual(['bad.json', 'directory.json'])
   })
 
   it('refuses an id that would be a path', async () => {
@@ -58,5 +59,19 @@ describe('RecordStore', () => {
     } finally {
       await rm(other, { recursive: true })
     }
+  })
+  it.each([
+    ['instance.json', ''],
+    ['instance.json', '\0'.repeat(120)],
+    ['instance-copy.json', '{"instance_id":"'],
+  ])('an instance id outlives %s being %j, and both are whole again', async (name, text) => {
+    const state = join(directory, 'state')
+    const first = await readInstanceId(directory, state)
+    const files = () =>
+      Promise.all(['instance.json', 'instance-copy.json'].map((file) => readFile(join(state, file), 'utf8')))
+    const before = await files()
+    await writeFile(join(state, name), text)
+    expect(await readInstanceId(directory, state)).toBe(first)
+    expect(await files()).toEqual(before)
   })
 })
