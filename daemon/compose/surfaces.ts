@@ -106,6 +106,7 @@ export function composeSurfaces(
       fileFaults: () => [
         ...fileFaults,
         ...features.rootWarnings(),
+        ...worktrees.faults,
         ...(book.fault === null ? [] : [`${paths.stateDir}/claims cannot be written: ${book.fault}`]),
       ],
     })

@@ -1,4 +1,4 @@
-import { readFile, rm, rmdir, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import lockfile from 'proper-lockfile'
 import { codeOf, messageOf } from '../errors.ts'
@@ -93,8 +93,8 @@ class LivenessMark {
       this.#release = await lock()
     } catch (error) {
       if (codeOf(error) !== 'ELOCKED') throw error
-      // We hold the kernel lock, so whoever made this mark is dead.
-      await rmdir(this.#directory).catch(() => undefined)
+      // We hold the kernel lock, so whoever made this mark is dead, whatever it has become since.
+      await rm(this.#directory, { recursive: true, force: true })
       this.#release = await lock()
     }
   }

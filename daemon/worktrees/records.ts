@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { messageOf } from '../errors.ts'
 import { RecordStore } from '../state/record-store.ts'
 import { JOB_RECORD, type JobRecord } from './job-record.ts'
 import { SPARE_RECORD, type SpareRecord } from './spare-record.ts'
@@ -23,6 +24,8 @@ export class Records {
   readonly #loadJobs: () => Promise<Map<string, JobRecord>>
   readonly #loadClones: () => Promise<Map<string, CloneRecord>>
   readonly #loadSpares: () => Promise<Map<string, SpareRecord>>
+  /** Why not everything is known, by directory or by the file of a job. */
+  readonly #faults = new Map<string, string>()
 
   constructor(stateDir: string) {
     const directory = join(stateDir, 'worktrees')
@@ -34,9 +37,22 @@ export class Records {
       join(directory, 'spares'),
       (value) => SPARE_RECORD.safeParse(value).data,
     )
-    this.#loadJobs = remembered(this.#jobStore)
-    this.#loadClones = remembered(this.#cloneStore)
-    this.#loadSpares = remembered(this.#spareStore)
+    const known = (name: string, fault: string | null) => {
+      if (fault === null) this.#faults.delete(name)
+      else this.#faults.set(name, `${join(directory, name)} cannot be read${fault}`)
+    }
+    this.#loadJobs = remembered(this.#jobStore, (fault, unreadable) => {
+      known('jobs', fault)
+      // Of a clone or a spare nothing is lost with its record, and the next job writes it anew.
+      for (const name of unreadable) known(`jobs/${name}`, '')
+    })
+    this.#loadClones = remembered(this.#cloneStore, (fault) => known('clones', fault))
+    this.#loadSpares = remembered(this.#spareStore, (fault) => known('spares', fault))
+  }
+
+  /** What could not be read: as long as it stays so, worktrees may be left as they are. */
+  get faults(): readonly string[] {
+    return [...this.#faults.values()]
   }
 
   async job(jobId: string): Promise<JobRecord | null> {
@@ -50,12 +66,14 @@ export class Records {
   async put(record: JobRecord): Promise<void> {
     const jobs = await this.#loadJobs()
     await this.#jobStore.put(record.jobId, record)
+    this.#faults.delete(`jobs/${record.jobId}.json`)
     jobs.set(record.jobId, record)
   }
 
   async forget(jobId: string): Promise<void> {
     const jobs = await this.#loadJobs()
     await this.#jobStore.delete(jobId)
+    this.#faults.delete(`jobs/${jobId}.json`)
     jobs.delete(jobId)
   }
 
@@ -91,14 +109,20 @@ export class Records {
   }
 }
 
+/** Told why all of it cannot be read, or null and the names of files that cannot. */
+type Told = (fault: string | null, unreadable: readonly string[]) => void
+
 /** Reads them once. After a read that failed whoever asks next reads again: it may have been for a moment. */
-function remembered<T>(store: RecordStore<T>): () => Promise<Map<string, T>> {
+function remembered<T>(store: RecordStore<T>, told: Told): () => Promise<Map<string, T>> {
   let read: Promise<Map<string, T>> | undefined
   const load = async () => {
     try {
-      return (await store.load()).records
+      const { records, unreadable } = await store.load()
+      told(null, unreadable)
+      return records
     } catch (error) {
       read = undefined
+      told(`: ${messageOf(error)}`, [])
       throw error
     }
   }

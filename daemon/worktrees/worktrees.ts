@@ -172,6 +172,11 @@ export class Worktrees implements Service {
     return lookAtPlace(this.#engine.layout.parent)
   }
 
+  /** What of our own memory cannot be read: worktrees that it is about stay as they are. */
+  get faults(): readonly string[] {
+    return this.#engine.records.faults
+  }
+
   async #emptyTrash(): Promise<void> {
     const inTrash = new Set((await this.#engine.records.jobs()).map(({ trashPath }) => trashPath))
     await this.#engine.trash

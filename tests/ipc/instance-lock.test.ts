@@ -51,6 +51,15 @@ test('the pid in the file of a dead daemon, recycled by a living process, blocks
   await take(paths)
 })
 
+test('whatever is at the place of a dead daemon’s mark, it blocks nobody', async () => {
+  const paths = await tempHome()
+  await writeFile(join(paths.runDir, 'daemon.alive'), '')
+  const { lock } = await take(paths)
+  await lock.release()
+  await mkdir(join(paths.runDir, 'daemon.alive/full'), { recursive: true })
+  await take(paths)
+})
+
 test('release leaves neither mark nor pid, tolerates a second call, and the home can be taken again', async () => {
   const paths = await tempHome()
   const { lock } = await take(paths)

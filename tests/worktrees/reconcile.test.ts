@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Judge, Verdict } from '../../daemon/worktrees/reconcile.ts'
@@ -204,4 +204,26 @@ test('a job claimed between the judgement and its turn keeps its worktree', asyn
   const result = await engine.reconcile(changing, [], 'remove ended')
   expect(result.kept).toMatchObject([{ job_id: 'done-then-claimed', reason: 'claimed again' }])
   expect(existsSync(path)).toBe(true)
+})
+
+test('records that cannot be read are told as long as that is so, and what they were about is saved', async () => {
+  const path = await create('done-torn')
+  await writeFile(join(path, 'work.txt'), 'work')
+  await engine.stop()
+  const jobs = join(space.state, 'worktrees/jobs')
+  await writeFile(join(jobs, 'done-torn.json'), '\0'.repeat(300))
+
+  await rename(jobs, `${jobs}-aside`)
+  await writeFile(jobs, '')
+  const next = space.engine()
+  await expect(next.reconcile(judge, [space.clone], 'leave')).rejects.toThrow('EEXIST')
+  expect(next.faults).toEqual([expect.stringContaining(`${jobs} cannot be read: EEXIST`)])
+
+  await rm(jobs)
+  await rename(`${jobs}-aside`, jobs)
+  await next.list()
+  expect(next.faults).toEqual([`${join(jobs, 'done-torn.json')} cannot be read`])
+  const { removed } = await next.reconcile(judge, [space.clone], 'leave')
+  expect(removed.map(({ salvage_ref }) => salvage_ref)).toEqual(['refs/scrum4me/salvage/done-torn/1'])
+  expect(next.faults).toEqual([])
 })
