@@ -75,7 +75,8 @@ export async function restore(engine: Engine, request: RestoreRequest): Promise<
   } catch (error) {
     // Stopping leaves it to the next start.
     if (engine.stopping.aborted) throw stopped(engine.stopping)
-    await takeBackRestores(engine, repository, request.jobId)
+    const own = await realpath(path).catch(() => path)
+    await takeBackRestores(engine, repository, request.jobId, own)
     throw fromGit('restoring the work', error)
   }
 }
