@@ -19,21 +19,24 @@ export class ObjectWriter {
   readonly #git: WorktreeGit
   readonly scratch: string
   readonly #objects: string
+  readonly #anew: boolean
   #serial = 0
 
-  private constructor(git: WorktreeGit, scratch: string) {
+  private constructor(git: WorktreeGit, scratch: string, anew: boolean) {
     this.#git = git
     this.scratch = scratch
+    this.#anew = anew
     this.#objects = join(scratch, 'objects')
   }
 
-  static async open(git: WorktreeGit): Promise<ObjectWriter> {
+  /** @param anew also writes what the clone has already: a power cut may have emptied it */
+  static async open(git: WorktreeGit, anew: boolean): Promise<ObjectWriter> {
     const { adminDir } = git.place
     for (const name of await readdir(adminDir)) {
       // Of a run that was killed; this job's turn is ours now.
       if (name.startsWith(SCRATCH)) await rm(join(adminDir, name), { recursive: true, force: true })
     }
-    const writer = new ObjectWriter(git, await mkdtemp(join(adminDir, SCRATCH)))
+    const writer = new ObjectWriter(git, await mkdtemp(join(adminDir, SCRATCH)), anew)
     try {
       await mkdir(writer.#objects)
       return writer
@@ -122,7 +125,8 @@ export class ObjectWriter {
 
   /** Objects may be missing in a partial clone. */
   treeOf(index: string): Promise<string> {
-    return this.#git.text({ index, objects: this.#objects }, 'write-tree', '--missing-ok')
+    const objects = { objects: this.#objects, anew: this.#anew }
+    return this.#git.text({ index, ...objects }, 'write-tree', '--missing-ok')
   }
 
   async tree(entries: readonly TreeEntry[]): Promise<string> {
@@ -146,7 +150,7 @@ export class ObjectWriter {
     if (paths.length === 0) return []
     const input = toBytes(paths.map((path) => `${quoted(path)}\n`).join(''))
     const ids = await this.#git.lines(
-      { input, objects: this.#objects },
+      { input, objects: this.#objects, anew: this.#anew },
       'hash-object',
       '-w',
       '--no-filters',
@@ -161,7 +165,7 @@ const SCRATCH = 'scrum4me-save-'
 
 async function moveFile(from: string, to: string): Promise<void> {
   try {
-    // Whatever is at `to` has the same name, so the same content.
+    // Whatever is at `to` has the same name, so the same content, or had it before it was damaged.
     await rename(from, to)
   } catch (error) {
     if (codeOf(error) !== 'EXDEV') throw error

@@ -1,3 +1,6 @@
+import { open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { unlessMissing } from '../../errors.ts'
 import type { Engine } from '../engine.ts'
 import { GitError } from '../git/git-error.ts'
 import { lockOfRef } from '../git/refs.ts'
@@ -13,22 +16,28 @@ export interface PinnedSave {
   readonly trees: readonly [string, string, string]
   /** Every commit that the save keeps. */
   readonly parents: readonly string[]
+  /** Where the job began, if that is known: no work, as what is on a remote is none. */
+  readonly base: string | null
 }
 
 /**
  * Makes the next numbered ref, or answers the newest one if it holds exactly the same. Refs are created, never
- * updated: an earlier save stays what it was. Then checks that all of it can be read, since a person's
- * `gc --prune=now` may have run between writing the objects and naming them.
+ * updated: an earlier save stays what it was. Then reads all of it: a person's `gc --prune=now` may have run between
+ * writing the objects and naming them, and what an agent's git wrote just before a power cut is often empty after it.
  */
 export function pin(engine: Engine, git: WorktreeGit, jobId: string, save: PinnedSave): Promise<string> {
   const { commonDir, zeroId } = git.place.repository
   return engine.lock.run(commonDir, engine.stopping, async () => {
     const newest = await newestSave(git, jobId)
-    if (newest !== null && (await holdsSame(git, newest, save))) return salvageRef(jobId, newest.n)
+    if (newest !== null && (await holdsSame(git, newest, save))) {
+      const ref = salvageRef(jobId, newest.n)
+      await flush(git, await verify(git, ref, save.base))
+      return ref
+    }
     const ref = await freeRef(git, jobId, (newest?.n ?? 0) + 1)
     await git.run({}, 'update-ref', '-m', 'salvage', ref, save.work, zeroId)
     try {
-      await verify(git, save)
+      await flush(git, await verify(git, save.work, save.base))
     } catch (error) {
       await git.run({}, 'update-ref', '-d', ref, save.work)
       throw error
@@ -80,13 +89,40 @@ async function holdsSame(git: WorktreeGit, earlier: Earlier, save: PinnedSave): 
   )
 }
 
-/** Walks everything that only the save holds; throws when an object is missing. */
-async function verify(git: WorktreeGit, save: PinnedSave): Promise<void> {
+/** Reads everything that only the save holds and answers its ids; throws when an object is missing or damaged. */
+async function verify(git: WorktreeGit, work: string, base: string | null): Promise<string[]> {
   const missing = isPartialClone(git.place.repository.config) ? ['--missing=allow-promisor'] : []
+  const elsewhere = ['--not', '--remotes', ...(base === null ? [] : [base])]
+  const args = ['--objects', '--verify-objects', ...missing, work, ...elsewhere]
   try {
-    await git.run({}, 'rev-list', '--objects', '--quiet', ...missing, save.work, '--not', '--remotes')
+    const { stdout, stderr } = await git.run({}, 'rev-list', ...args)
+    // Of an object whose content is not what its name says git complains, and goes on.
+    if (/^error: hash mismatch/m.test(stderr)) throw new GitError('rev-list', 0, stderr)
+    return stdout.toString('latin1').match(/^[0-9a-f]{40,64}(?= |$)/gm) ?? []
   } catch (error) {
     if (!(error instanceof GitError)) throw error
     throw new Error(`what was saved cannot be read back (${error.message})`, { cause: error })
+  }
+}
+
+const AT_A_TIME = 16
+
+/** An agent's git leaves its objects to the kernel's memory; the files that they are made of go in a moment. */
+async function flush(git: WorktreeGit, ids: readonly string[]): Promise<void> {
+  const objects = join(git.place.repository.commonDir, 'objects')
+  for (let start = 0; start < ids.length; start += AT_A_TIME) {
+    const batch = ids.slice(start, start + AT_A_TIME)
+    await Promise.all(batch.map((id) => flushFile(join(objects, id.slice(0, 2), id.slice(2)))))
+  }
+}
+
+async function flushFile(path: string): Promise<void> {
+  // Those in packs git has flushed itself.
+  const handle = await open(path, 'r').catch(unlessMissing(null))
+  if (handle === null) return
+  try {
+    await handle.datasync()
+  } finally {
+    await handle.close()
   }
 }

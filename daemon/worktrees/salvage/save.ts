@@ -50,7 +50,7 @@ const SPARE_ROOM = 16 * 2 ** 20
 export async function save(engine: Engine, repository: Repository, subject: SaveSubject): Promise<Saved> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await attemptSave(engine, repository, subject)
+      return await attemptSave(engine, repository, subject, attempt > 1)
     } catch (error) {
       if (engine.stopping.aborted) throw error
       if (error instanceof Unreadable) return kept(error.message)
@@ -65,7 +65,13 @@ export async function save(engine: Engine, repository: Repository, subject: Save
   }
 }
 
-async function attemptSave(engine: Engine, repository: Repository, subject: SaveSubject): Promise<Saved> {
+/** @param anew what the clone has of it already is written again: it may be what could not be read back */
+async function attemptSave(
+  engine: Engine,
+  repository: Repository,
+  subject: SaveSubject,
+  anew: boolean,
+): Promise<Saved> {
   const adminDir = await findAdminDir(repository.commonDir, subject.path)
   if (adminDir === null) return kept('the clone does not know it as a worktree any more')
   const at = async (path: string) => {
@@ -101,7 +107,7 @@ async function attemptSave(engine: Engine, repository: Repository, subject: Save
   }
   const refusal = await tooLarge(engine, git, found, nested, largeBytes(state))
   if (refusal !== null) return { ...kept(refusal), ...base }
-  const writer = await ObjectWriter.open(git)
+  const writer = await ObjectWriter.open(git, anew)
   try {
     const ref = await writeSave(engine, { subject, git, writer, found, state, commits, nested })
     const ignored = await ignoredFiles(git, engine.childEnv, engine.stopping)

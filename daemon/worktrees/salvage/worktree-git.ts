@@ -45,8 +45,10 @@ interface Extra {
   readonly input?: Buffer | string
   /** Another index than the worktree's own. */
   readonly index?: string
-  /** Where new objects go; the clone's own are read as well. */
+  /** Where new objects go; the clone's own are read as well, and are not written again. */
   readonly objects?: string
+  /** The clone's objects are not looked at: one that is there and damaged must be written again. */
+  readonly anew?: boolean
   readonly expect?: readonly number[]
 }
 
@@ -129,6 +131,8 @@ export class WorktreeGit {
     if (extra.index !== undefined) env.GIT_INDEX_FILE = extra.index
     if (extra.objects !== undefined) {
       env.GIT_OBJECT_DIRECTORY = extra.objects
+    }
+    if (extra.objects !== undefined && extra.anew !== true) {
       // Quoted: a colon would end the path.
       const clone = Buffer.from(join(this.place.repository.commonDir, 'objects')).toString('latin1')
       env.GIT_ALTERNATE_OBJECT_DIRECTORIES = Buffer.from(alwaysQuoted(clone), 'latin1').toString()

@@ -65,8 +65,8 @@ export async function writeSave(engine: Engine, writing: Writing): Promise<strin
   const message = saveMessage(job, commits.branch)
   const work = await writer.commit(workTree, [...onHead, indexCommit, stateCommit], message)
   await writer.migrate()
-  const save: PinnedSave = { work, trees: [workTree, indexTree, stateTree], parents: [...onHead, ...others] }
-  return pin(engine, git, job, save)
+  const trees: PinnedSave['trees'] = [workTree, indexTree, stateTree]
+  return pin(engine, git, job, { work, trees, parents: [...onHead, ...others], base: subject.baseSha })
 }
 
 /** The tree of what is staged; with conflicts, of what is not in conflict (the stages are kept apart). */

@@ -1,0 +1,69 @@
+import { chmod, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { snapshot } from './support/snapshot.ts'
+import { Workspace } from './support/workspace.ts'
+
+const JOB = 'cjob0000000000000000abcd1234'
+let space: Workspace
+beforeEach(async () => {
+  space = await Workspace.open()
+  await space.makeClone()
+})
+afterEach(() => space.close())
+
+/** An agent's git does not flush objects, so that a power cut leaves files of them empty, of zeros, or cut short. */
+async function damage(id: string, how: 'empty' | 'zeros' | 'short'): Promise<void> {
+  const file = join(space.clone, '.git/objects', id.slice(0, 2), id.slice(2))
+  await chmod(file, 0o600)
+  if (how === 'zeros') await writeFile(file, Buffer.alloc(60))
+  else await truncate(file, how === 'empty' ? 0 : 4096)
+}
+
+async function work() {
+  const engine = space.engine()
+  const { path } = await engine.create({ jobId: JOB, repoRoot: space.clone })
+  const long = Array.from({ length: 9000 }, (_, n) => `${(n * 7919) % 10_007} ${n}`).join('\n')
+  await space.commit(path, 'dir/committed.txt', `committed ${long}`)
+  await writeFile(join(path, 'staged.txt'), `staged ${long}`)
+  await space.git(path, 'add', 'staged.txt')
+  return { engine, path }
+}
+
+test.each([
+  [':staged.txt', 'empty'],
+  [':staged.txt', 'zeros'],
+  [':staged.txt', 'short'],
+  ['HEAD:dir/committed.txt', 'empty'],
+  ['HEAD:dir', 'zeros'],
+] as const)('%s is %s in the clone, and the file is still there: saved from it', async (object, how) => {
+  const { engine, path } = await work()
+  const before = await snapshot(path)
+  const ask = async (at: string) => [
+    await space.git(at, 'rev-parse', 'HEAD'),
+    await space.git(at, 'ls-files', '-s'),
+  ]
+  const told = await ask(path)
+  await damage(await space.git(path, 'rev-parse', object), how)
+
+  expect(await engine.remove({ jobId: JOB, branch: 'delete' })).toMatchObject({
+    outcome: 'removed',
+    salvageRef: `refs/scrum4me/salvage/${JOB}/1`,
+  })
+  const restored = await engine.restore({ jobId: JOB })
+  expect(await snapshot(restored.path)).toEqual(before)
+  expect(await ask(restored.path)).toEqual(told)
+  expect(await space.git(space.clone, 'fsck', '--no-dangling', '--no-progress')).toBe('')
+})
+
+test('what only the history held is damaged: everything stays where it is', async () => {
+  const { engine, path } = await work()
+  const old = await space.git(path, 'rev-parse', 'HEAD:dir/committed.txt')
+  await space.commit(path, 'dir/committed.txt', 'something else')
+  const before = await snapshot(path)
+  await damage(old, 'empty')
+  const outcome = await engine.remove({ jobId: JOB, branch: 'delete' })
+  expect(outcome).toMatchObject({ outcome: 'kept', reason: expect.stringContaining('cannot be read back') })
+  expect(await snapshot(path)).toEqual(before)
+  expect(await engine.saved()).toEqual([])
+})
