@@ -12,6 +12,7 @@ import { BaseFinder } from './git/base.ts'
 import { childEnvironment } from './git/environment.ts'
 import { Git } from './git/git.ts'
 import { KnownRepositories } from './git/known-repositories.ts'
+import type { Repository } from './git/repository.ts'
 import type { JobRecord } from './job-record.ts'
 import { checkJobId, Layout } from './layout.ts'
 import { Overview, type WorktreeInfo } from './list.ts'
@@ -63,6 +64,8 @@ export class Worktrees implements Service {
   readonly #overview: Overview
   readonly #spares: Spares
   readonly #running = new Set<Promise<unknown>>()
+  /** By repo root. */
+  readonly #unlisted = new Map<string, string>()
 
   constructor(options: WorktreesOptions) {
     const env = options.env ?? process.env
@@ -133,10 +136,10 @@ export class Worktrees implements Service {
     return this.#tracked(this.#headIsPushed(jobId, branch))
   }
 
-  /** All saved work in the clones this installation knows. */
+  /** All saved work in the clones this installation knows; `faults` tells of those that cannot be asked. */
   async saved(): Promise<SavedWork[]> {
     const clones = await knownClones(this.#engine)
-    return (await Promise.all(clones.map((clone) => savedIn(this.#engine, clone)))).flat()
+    return (await Promise.all(clones.map((clone) => this.#savedIn(clone)))).flat()
   }
 
   /** Saved work as a branch in a new worktree. Errors: NOT_FOUND, CONFLICT (the path is taken), WORKTREE_FAILED. */
@@ -172,9 +175,25 @@ export class Worktrees implements Service {
     return lookAtPlace(this.#engine.layout.parent)
   }
 
-  /** What of our own memory cannot be read: worktrees that it is about stay as they are. */
+  /**
+   * What cannot be read of our own memory, so that worktrees that it is about stay as they are; and clones whose saved
+   * work could not be listed the last time.
+   */
   get faults(): readonly string[] {
-    return this.#engine.records.faults
+    return [...this.#engine.records.faults, ...this.#unlisted.values()]
+  }
+
+  /** One clone that git cannot read hides nothing of the others. */
+  async #savedIn(clone: Repository): Promise<SavedWork[]> {
+    try {
+      const saves = await savedIn(this.#engine, clone)
+      this.#unlisted.delete(clone.root)
+      return saves
+    } catch (error) {
+      if (this.#stop.signal.aborted) throw error
+      this.#unlisted.set(clone.root, `Saved work in ${clone.root} cannot be listed: ${messageOf(error)}`)
+      return []
+    }
   }
 
   async #emptyTrash(): Promise<void> {

@@ -86,11 +86,17 @@ async function findSave(
   request: RestoreRequest,
 ): Promise<{ repository: Repository; saved: SavedWork }> {
   const jobId = checkJobId(request.jobId)
+  let unread: unknown
   for (const repository of await knownClones(engine)) {
-    const saves = await savedIn(engine, repository, jobId)
+    const saves = await savedIn(engine, repository, jobId).catch((error: unknown) => {
+      unread ??= error
+      return []
+    })
     const saved = request.n === undefined ? saves.at(-1) : saves.find(({ n }) => n === request.n)
     if (saved !== undefined) return { repository, saved }
   }
+  // It may be in that clone.
+  if (unread !== undefined) throw fromGit('looking for the saved work', unread)
   throw notFound('Saved work of job', request.n === undefined ? jobId : `${jobId} number ${request.n}`)
 }
 

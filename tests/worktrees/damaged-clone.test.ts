@@ -1,4 +1,4 @@
-import { chmod, truncate, writeFile } from 'node:fs/promises'
+import { chmod, readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { snapshot } from './support/snapshot.ts'
@@ -66,4 +66,25 @@ test('what only the history held is damaged: everything stays where it is', asyn
   expect(outcome).toMatchObject({ outcome: 'kept', reason: expect.stringContaining('cannot be read back') })
   expect(await snapshot(path)).toEqual(before)
   expect(await engine.saved()).toEqual([])
+})
+
+test('a clone whose refs git cannot read hides no saved work of others, and is told', async () => {
+  const { engine } = await work()
+  await engine.remove({ jobId: JOB, branch: 'delete' })
+  const other = join(space.dir, 'other')
+  await space.git(space.dir, 'clone', '--quiet', space.origin, other)
+  await engine.create({ jobId: 'job-of-other', repoRoot: other })
+  const refs = join(other, '.git/packed-refs')
+  const whole = await readFile(refs)
+  await writeFile(refs, Buffer.alloc(whole.length))
+
+  expect(await engine.saved()).toMatchObject([{ jobId: JOB }])
+  expect(engine.faults).toEqual([expect.stringContaining(`Saved work in ${other} cannot be listed`)])
+  expect((await engine.restore({ jobId: JOB })).ref).toContain(JOB)
+  await expect(engine.restore({ jobId: 'job-elsewhere' })).rejects.toMatchObject({ code: 'WORKTREE_FAILED' })
+
+  await writeFile(refs, whole)
+  await engine.saved()
+  expect(engine.faults).toEqual([])
+  await expect(engine.restore({ jobId: 'job-elsewhere' })).rejects.toMatchObject({ code: 'NOT_FOUND' })
 })
