@@ -67,6 +67,15 @@ test('a lock that a killed git left on a ref: the save takes the next number, an
   expect(await engine.saved()).toMatchObject([{ n: 2 }])
 })
 
+test('a file of a saved ref that a power cut emptied: the save takes the next number', async () => {
+  const first = await create()
+  await writeFile(join(first.path, 'work.txt'), 'first')
+  await space.write(join(space.clone, `.git/refs/scrum4me/salvage/${JOB}/1`), '')
+  expect(await remove()).toMatchObject({ outcome: 'removed', salvageRef: `refs/scrum4me/salvage/${JOB}/2` })
+  const restored = await engine.restore({ jobId: JOB })
+  expect((await snapshot(restored.path))['work.txt']).toMatch(/^- 5 /)
+})
+
 test('a restored worktree is the person’s: reconciliation leaves it alone', async () => {
   const made = await create()
   await writeFile(join(made.path, 'work.txt'), 'work')

@@ -46,11 +46,16 @@ export function pin(engine: Engine, git: WorktreeGit, jobId: string, save: Pinne
   })
 }
 
-/** A git that was killed may have left its lock of a ref; nobody else makes these while we hold the clone's. */
+/**
+ * A git that was killed may have left its lock of a ref, and a power cut an empty file, which git does not list and
+ * cannot write over; nobody else makes these while we hold the clone's.
+ */
 async function freeRef(git: WorktreeGit, jobId: string, from: number): Promise<string> {
+  const { repository } = git.place
   for (let n = from; ; n += 1) {
     const ref = salvageRef(jobId, n)
-    if ((await lstatOrNull(lockOfRef(git.place.repository, ref))) === null) return ref
+    const inTheWay = [lockOfRef(repository, ref), join(repository.commonDir, ref)].map(lstatOrNull)
+    if ((await Promise.all(inTheWay)).every((found) => found === null)) return ref
   }
 }
 
