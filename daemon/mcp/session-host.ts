@@ -11,7 +11,7 @@ import {
   type ServerNotification,
   type ServerRequest,
 } from '@modelcontextprotocol/sdk/types.js'
-import { DaemonError, messageOf } from '../errors.ts'
+import { DaemonError, messageOf, toDaemonError } from '../errors.ts'
 import type { SessionConnection } from '../ipc/session-connection.ts'
 import type { Logger } from '../logger.ts'
 import type { SessionRegistry } from '../sessions/registry.ts'
@@ -146,7 +146,9 @@ export class SessionHost {
       const call = () => callTool(tool, args, this.#options.context(this.#site(key, tap, extra)))
       const once = !tool.annotations.readOnlyHint && !REPEATABLE.has(name)
       const result = once
-        ? this.#options.memory.run(connection.id, connection.socket, extra.requestId, name, call)
+        ? this.#options.memory
+            .run(connection.id, connection.socket, extra.requestId, name, call)
+            .catch((error: unknown) => notBegun(name, error))
         : call()
       if (name !== 'wait_for_job') this.#track(result)
       return result
@@ -180,4 +182,11 @@ export class SessionHost {
       answerDelivered: () => tap.expect(extra.requestId),
     }
   }
+}
+
+/** On a full disk, for instance: without a note of it, a repetition after a crash would do it twice. */
+function notBegun(name: string, cause: unknown): CallToolResult {
+  const { code, message, remedy } = toDaemonError(cause)
+  const what = `${name} was not begun, because it could not be noted on disk; nothing was changed. ${message}`
+  return { isError: true, content: [{ type: 'text', text: new DaemonError(code, what, remedy, cause).text }] }
 }
