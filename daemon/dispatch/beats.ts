@@ -1,11 +1,14 @@
 import { messageOf } from '../errors.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
 import { release } from '../jobs/release.ts'
+import { readReported } from '../jobs/report.ts'
 import { rescueExpired } from '../jobs/rescue.ts'
 import type { BeatAnswer } from '../presence/beat.ts'
 import type { ClaimLoop } from './claim-loop.ts'
 import type { DispatchPorts } from './ports.ts'
 import { wasReleased } from './release-claim.ts'
+
+const FINAL = ['DONE', 'FAILED', 'SKIPPED'] as const
 
 /** What was true when a heartbeat's statement left; only claims that did not move since are judged by it. */
 export interface BeatSnapshot {
@@ -87,6 +90,7 @@ export class Beats {
       // A report that reached the database just before a crash looks like a loss; its delivery tells.
       if (claim.state === 'reporting') continue
       if (state.status === 'QUEUED' && (await this.#recogniseRelease(claim))) continue
+      if (book.isInherited(claim) && (await this.#recogniseReport(claim, state.status))) continue
       if (book.get(state.jobId) !== claim) continue
       const why = state.status === null ? 'gone' : state.status === 'CANCELLED' ? 'cancelled' : 'taken'
       logger.warn({ job: state.jobId, why }, 'a claim is no longer ours')
@@ -110,6 +114,29 @@ export class Beats {
       if (book.get(jobId) !== claim || !(await wasReleased(this.#ports, claim))) return false
       logger.info({ job: jobId }, 'a release had taken effect')
       await book.change(claim, { state: 'released' })
+      return true
+    }
+    // Not to be known now; the next beat asks again.
+    return book.exclusive(jobId, step).catch(() => true)
+  }
+
+  /**
+   * A job that the claim's own report ended, of which an earlier daemon could take no note (its disk was full) before
+   * it was killed: the delivery finds it counted, and does what comes after. False: it ended otherwise, or has not.
+   */
+  async #recogniseReport(claim: ClaimRecord, ended: string | null): Promise<boolean> {
+    const { book, rowSql, logger } = this.#ports
+    const { jobId } = claim.identity
+    const status = FINAL.find((one) => one === ended)
+    if (status === undefined) return false
+    const step = async () => {
+      if (book.get(jobId) !== claim) return false
+      const row = await readReported(rowSql, claim.identity, status)
+      if (row === null) return false
+      logger.info({ job: jobId, status }, 'a report had been delivered')
+      const { branch, summary, error, pushedAt } = row
+      const report = { status, branch, summary, error, headSha: null, pushed: pushedAt !== null }
+      await book.changeAnyway(claim, { state: 'reporting', report, delivered: true })
       return true
     }
     // Not to be known now; the next beat asks again.

@@ -14,6 +14,8 @@ export class ClaimBook {
   readonly #since = new Map<string, number>()
   /** Jobs whose last change is in memory only, with why. */
   readonly #unwritten = new Map<string, string>()
+  /** Jobs of claims that an earlier daemon remembered; its disk may have taken no note of what became of them. */
+  readonly #inherited = new Set<string>()
   #isRetrying = false
   readonly #locks = new Map<string, Promise<unknown>>()
 
@@ -27,8 +29,10 @@ export class ClaimBook {
     for (const [jobId, record] of records) {
       // A copied home brings records of another instance's claims; they are not ours to renew. But a report must
       // not be lost with the name of its instance: it counts at most once, whoever delivers it.
-      if (record.identity.instanceId === instanceId || record.state === 'reporting') this.#keep(record)
-      else await this.#store.delete(jobId)
+      if (record.identity.instanceId === instanceId || record.state === 'reporting') {
+        this.#keep(record)
+        this.#inherited.add(jobId)
+      } else await this.#store.delete(jobId)
     }
     return unreadable
   }
@@ -50,12 +54,18 @@ export class ClaimBook {
     return this.all().filter((claim) => LEASED.has(claim.state))
   }
 
+  /** Whether the claim was begun by an earlier daemon. */
+  isInherited(claim: ClaimRecord): boolean {
+    return this.#inherited.has(claim.identity.jobId)
+  }
+
   /** The claim a session is working on, if any: at most one (contract 4). */
   heldBy(sessionKey: string): ClaimRecord | undefined {
     return this.all().find((claim) => claim.state === 'held' && claim.owner?.key === sessionKey)
   }
 
   add(record: ClaimRecord): Promise<void> {
+    this.#inherited.delete(record.identity.jobId)
     this.#keep(record)
     return this.#put(record)
   }

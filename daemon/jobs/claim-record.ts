@@ -37,7 +37,8 @@ import { z } from 'zod'
  * lost         another's, CANCELLED, or no row   sweeper: session told or gone, work saved → forgotten
  *
  * Out of preparing, undelivered and held, beats moves what a heartbeat finds to be another's (→ lost), or released by
- * us without our knowing (→ released); so does whoever wrote and hit 0 rows (→ lost).
+ * us without our knowing (→ released), or ended by a report of which an earlier daemon could take no note
+ * (→ reporting); so does whoever wrote and hit 0 rows (→ lost).
  *
  * Only an owner moves a held claim by a report; the database decides every transition that writes a
  * job (`claim-identity.ts`). Of an owner that is gone ("orphaned") the record says nothing: it is held
