@@ -220,10 +220,9 @@ test('killed while saved work is put back: taken away again, and it can be put b
   for (let at = 1; ; at += every(11)) {
     let died = false
     for (const order of (await orders(at)).slice(LONG ? 0 : at % 3, LONG ? 3 : (at % 3) + 1)) {
-      if (!(await killed({ restore: [JOB], ...order }))) continue
-      died = true
+      if (await killed({ restore: [JOB], ...order })) died = true
       const { engine } = await restartAndReconcile()
-      // Killed after the last step, it is a person's worktree already.
+      // After the last step it is a person's worktree already.
       const [done] = (await readdir(space.parent)).filter((name) => name.endsWith('-restored'))
       const restored =
         done === undefined ? (await engine.restore({ jobId: JOB })).path : join(space.parent, done)
