@@ -3,6 +3,7 @@ import { appendFile, mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type CallToolResult, CallToolResultSchema, type RequestId } from '@modelcontextprotocol/sdk/types.js'
 import { z } from 'zod'
+import { messageOf } from '../errors.ts'
 
 /** How long what a connection did is remembered after its end (contract 7), ms. */
 const REMEMBER_MS = 10 * 60_000
@@ -26,6 +27,13 @@ interface Connection {
   readonly calls: Map<string, Call>
   open: number
   forget: NodeJS.Timeout | undefined
+}
+
+/** The call was not begun: without a note of it, a repetition after a crash would do it twice. */
+export class NotNotedError extends Error {
+  constructor(cause: unknown) {
+    super(messageOf(cause), { cause })
+  }
 }
 
 /**
@@ -111,7 +119,9 @@ export class CallMemory {
     const file = join(this.#directory, `${key}.jsonl`)
     // Not flushed to the disk: a power cut ends the shim too, and with it everyone who could ask again.
     // The newline first: a note cut off by a crash must not swallow the next one.
-    await appendFile(file, `\n${JSON.stringify({ id, tool })}`, { mode: 0o600 })
+    await appendFile(file, `\n${JSON.stringify({ id, tool })}`, { mode: 0o600 }).catch((error: unknown) => {
+      throw new NotNotedError(error)
+    })
     const result = await call()
     // The result stands whether or not it could be noted; only a crash right now would call it unknown.
     await appendFile(file, `\n${JSON.stringify({ id, tool, result })}`).catch(() => undefined)

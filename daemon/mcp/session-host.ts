@@ -22,7 +22,7 @@ import type { ToolContext } from '../tools/context.ts'
 import { getPrompt, listPrompts } from '../tools/prompts.ts'
 import { SERVER_CAPABILITIES, SERVER_INFO, SERVER_INSTRUCTIONS } from '../tools/server-info.ts'
 import type { Tool } from '../tools/tool.ts'
-import type { CallMemory } from './call-memory.ts'
+import { type CallMemory, NotNotedError } from './call-memory.ts'
 import { type Delivered, DeliveryTap } from './delivery-tap.ts'
 
 type Extra = RequestHandlerExtra<ServerRequest, ServerNotification>
@@ -184,9 +184,10 @@ export class SessionHost {
   }
 }
 
-/** On a full disk, for instance: without a note of it, a repetition after a crash would do it twice. */
-function notBegun(name: string, cause: unknown): CallToolResult {
-  const { code, message, remedy } = toDaemonError(cause)
+/** On a full disk, for instance. What else went wrong is not known to have changed nothing. */
+function notBegun(name: string, error: unknown): CallToolResult {
+  if (!(error instanceof NotNotedError)) throw error
+  const { code, message, remedy } = toDaemonError(error.cause)
   const what = `${name} was not begun, because it could not be noted on disk; nothing was changed. ${message}`
-  return { isError: true, content: [{ type: 'text', text: new DaemonError(code, what, remedy, cause).text }] }
+  return { isError: true, content: [{ type: 'text', text: new DaemonError(code, what, remedy, error).text }] }
 }

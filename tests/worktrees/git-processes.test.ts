@@ -70,6 +70,6 @@ test('how many git processes a job costs', { timeout: 60_000 }, async () => {
     isPushed: 1,
     removePushed: 11,
     removeUntouched: 12,
-    removeWithWork: 25,
+    removeWithWork: 27,
   })
 })

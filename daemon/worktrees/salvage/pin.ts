@@ -16,28 +16,37 @@ export interface PinnedSave {
   readonly trees: readonly [string, string, string]
   /** Every commit that the save keeps. */
   readonly parents: readonly string[]
-  /** Where the job began, if that is known: no work, as what is on a remote is none. */
+  /** Where the job began, if that is known: what came before is no work of the job. */
   readonly base: string | null
 }
 
 /**
  * Makes the next numbered ref, or answers the newest one if it holds exactly the same. Refs are created, never
- * updated: an earlier save stays what it was. Then reads all of it: a person's `gc --prune=now` may have run between
- * writing the objects and naming them, and what an agent's git wrote just before a power cut is often empty after it.
+ * updated: an earlier save stays what it was. Before that all of it is read, which may take long and holds up nobody:
+ * what an agent's git wrote just before a power cut is often empty after it. Then it is looked through once more,
+ * because a person's `gc --prune=now` may have run between writing the objects and naming them.
  */
-export function pin(engine: Engine, git: WorktreeGit, jobId: string, save: PinnedSave): Promise<string> {
+export async function pin(
+  engine: Engine,
+  git: WorktreeGit,
+  jobId: string,
+  save: PinnedSave,
+): Promise<string> {
   const { commonDir, zeroId } = git.place.repository
+  // What came before the job may have gone with a rewritten history; nothing is left out for it then.
+  const base = await commitOrNull(git, save.base)
+  await flush(git, await objectsOf(git, save.work, base, '--verify-objects'))
   return engine.lock.run(commonDir, engine.stopping, async () => {
     const newest = await newestSave(git, jobId)
     if (newest !== null && (await holdsSame(git, newest, save))) {
       const ref = salvageRef(jobId, newest.n)
-      await flush(git, await verify(git, ref, save.base))
+      await objectsOf(git, ref, base, '--objects')
       return ref
     }
     const ref = await freeRef(git, jobId, (newest?.n ?? 0) + 1)
     await git.run({}, 'update-ref', '-m', 'salvage', ref, save.work, zeroId)
     try {
-      await flush(git, await verify(git, save.work, save.base))
+      await objectsOf(git, save.work, base, '--objects')
     } catch (error) {
       await git.run({}, 'update-ref', '-d', ref, save.work)
       throw error
@@ -94,20 +103,34 @@ async function holdsSame(git: WorktreeGit, earlier: Earlier, save: PinnedSave): 
   )
 }
 
-/** Reads everything that only the save holds and answers its ids; throws when an object is missing or damaged. */
-async function verify(git: WorktreeGit, work: string, base: string | null): Promise<string[]> {
+/**
+ * Ids of everything that only the save holds; throws when one is missing, or, with `--verify-objects`, is not what
+ * its name says.
+ */
+async function objectsOf(
+  git: WorktreeGit,
+  work: string,
+  base: string | null,
+  how: '--objects' | '--verify-objects',
+): Promise<string[]> {
   const missing = isPartialClone(git.place.repository.config) ? ['--missing=allow-promisor'] : []
   const elsewhere = ['--not', '--remotes', ...(base === null ? [] : [base])]
-  const args = ['--objects', '--verify-objects', ...missing, work, ...elsewhere]
+  const args = ['--objects', how, '--no-object-names', ...missing, work, ...elsewhere]
   try {
     const { stdout, stderr } = await git.run({}, 'rev-list', ...args)
     // Of an object whose content is not what its name says git complains, and goes on.
     if (/^error: hash mismatch/m.test(stderr)) throw new GitError('rev-list', 0, stderr)
-    return stdout.toString('latin1').match(/^[0-9a-f]{40,64}(?= |$)/gm) ?? []
+    return stdout.toString('latin1').match(/^[0-9a-f]{40,64}$/gm) ?? []
   } catch (error) {
     if (!(error instanceof GitError)) throw error
     throw new Error(`what was saved cannot be read back (${error.message})`, { cause: error })
   }
+}
+
+async function commitOrNull(git: WorktreeGit, id: string | null): Promise<string | null> {
+  if (id === null) return null
+  const { code } = await git.run({ expect: [0, 1, 128] }, 'cat-file', '-e', `${id}^{commit}`)
+  return code === 0 ? id : null
 }
 
 const AT_A_TIME = 16
