@@ -138,7 +138,7 @@ async function makeSpare(): Promise<void> {
 }
 
 test('killed while a spare becomes a job’s worktree', { timeout: TIMEOUT }, async () => {
-  for (let at = 4; ; at += every(6)) {
+  for (let at = 4; ; at += every(10)) {
     await makeSpare()
     if (!(await killCreate({ dieAtFileStep: at, spares: true }))) return expect(at).toBeGreaterThan(12)
   }
