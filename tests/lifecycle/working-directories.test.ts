@@ -7,9 +7,9 @@ import { parseLsof, workingDirectories } from '../../daemon/lifecycle/working-di
 
 test('reads what lsof says, also of names that it cannot print', () => {
   const output =
-    'p12\ncnode\nfcwd\nn/work/tree\np13\nczsh\\x20x\nfcwd\nn/Users/jos\\xc3\\xa9/a\\\\b\\tc\np14\ncsh\n'
+    'p12\ncnode\nfcwd\nn/srv/tree\np13\nczsh\\x20x\nfcwd\nn/Users/jos\\xc3\\xa9/a\\\\b\\tc\np14\ncsh\n'
   expect(parseLsof(output)).toEqual([
-    { pid: 12, name: 'node', cwd: '/work/tree' },
+    { pid: 12, name: 'node', cwd: '/srv/tree' },
     { pid: 13, name: 'zsh x', cwd: '/Users/josé/a\\b\tc' },
   ])
 })
