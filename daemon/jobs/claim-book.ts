@@ -104,6 +104,7 @@ export class ClaimBook {
     if (this.#claims.get(jobId)?.identity.claimedAt !== claimedAt) return Promise.resolve()
     this.#claims.delete(jobId)
     this.#since.delete(jobId)
+    this.#inherited.delete(jobId)
     return this.#delete(jobId)
   }
 

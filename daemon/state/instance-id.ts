@@ -10,7 +10,8 @@ const RECORD = z.object({ instance_id: z.string().min(1), bound_to: z.string().m
  * Kept twice: with the name, this home would lose what it holds. Its jobs and its worktrees, unsaved work in them
  * included, would be another installation's, which nobody is any more.
  */
-const PLACES = ['instance', 'instance-copy'] as const
+const PLACE = 'instance'
+const COPY = 'instance-copy'
 
 /**
  * This installation's name in `claude_workers.instance_id`: stable across restarts, and bound to the
@@ -25,18 +26,17 @@ export async function readInstanceId(home: string, stateDir: string): Promise<st
     .digest('hex')
   const { records } = await store.load()
   // A machine that cannot be asked is no other one: its jobs are still ours.
-  const isOurs = (place: string) => {
+  const ours = (place: string) => {
     const known = records.get(place)
-    return known !== undefined && (machine === undefined || known.bound_to === boundTo)
+    return machine === undefined || known?.bound_to === boundTo ? known : undefined
   }
-  const place = PLACES.find(isOurs)
-  const known = place === undefined ? undefined : records.get(place)
+  const [first, second] = [ours(PLACE), ours(COPY)]
+  const known = first ?? second
   const record = known ?? { instance_id: randomUUID(), bound_to: boundTo }
-  for (const missing of PLACES.filter((one) => !isOurs(one))) {
-    const written = store.put(missing, record)
-    // One is enough for now: a disk that takes no second one must not keep the daemon from starting.
-    await (known === undefined && missing === PLACES[0] ? written : written.catch(() => undefined))
-  }
+  if (known === undefined) await store.put(PLACE, record)
+  // One is enough for now: a disk that takes no second one must not keep the daemon from starting.
+  else if (first === undefined) await store.put(PLACE, record).catch(() => undefined)
+  if (second === undefined) await store.put(COPY, record).catch(() => undefined)
   return record.instance_id
 }
 

@@ -9,10 +9,10 @@ let machine: Installation
 let productId: string
 
 beforeAll(async () => {
-  scenario = await Scenario.make()
-  machine = await scenario.installation()
-  productId = (await scenario.product(machine)).id
-  await machine.start()
+  const running = await Scenario.running()
+  scenario = running.scenario
+  machine = running.machine
+  productId = running.product.id
 })
 afterAll(() => scenario.close())
 

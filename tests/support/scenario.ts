@@ -14,10 +14,13 @@ export interface Product extends CloneWithOrigin {
   readonly id: string
 }
 
-export interface AtWork {
+export interface Running {
   readonly scenario: Scenario
   readonly machine: Installation
   readonly product: Product
+}
+
+export interface AtWork extends Running {
   readonly agent: Agent
 }
 
@@ -38,13 +41,19 @@ export class Scenario {
     return new Scenario(db, String((await seed.user(db)).id))
   }
 
-  /** One machine with one product, its daemon started, and an agent there. Close the scenario. */
-  static async atWork(): Promise<AtWork> {
+  /** One machine with one product, its daemon started. Close the scenario. */
+  static async running(): Promise<Running> {
     const scenario = await Scenario.make()
     const machine = await scenario.installation()
     const product = await scenario.product(machine)
     await machine.start()
-    return { scenario, machine, product, agent: await machine.agent() }
+    return { scenario, machine, product }
+  }
+
+  /** The same, and an agent there. */
+  static async atWork(): Promise<AtWork> {
+    const running = await Scenario.running()
+    return { ...running, agent: await running.machine.agent() }
   }
 
   /** A daemon's installation with a token of its own; `token` shares one. */

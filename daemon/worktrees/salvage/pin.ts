@@ -40,13 +40,13 @@ export async function pin(
     const newest = await newestSave(git, jobId)
     if (newest !== null && (await holdsSame(git, newest, save))) {
       const ref = salvageRef(jobId, newest.n)
-      await objectsOf(git, ref, base, '--objects')
+      await objectsOf(git, ref, base, '--quiet')
       return ref
     }
     const ref = await freeRef(git, jobId, (newest?.n ?? 0) + 1)
     await git.run({}, 'update-ref', '-m', 'salvage', ref, save.work, zeroId)
     try {
-      await objectsOf(git, save.work, base, '--objects')
+      await objectsOf(git, save.work, base, '--quiet')
     } catch (error) {
       await git.run({}, 'update-ref', '-d', ref, save.work)
       throw error
@@ -104,14 +104,14 @@ async function holdsSame(git: WorktreeGit, earlier: Earlier, save: PinnedSave): 
 }
 
 /**
- * Ids of everything that only the save holds; throws when one is missing, or, with `--verify-objects`, is not what
- * its name says.
+ * Ids of everything that only the save holds (none with `--quiet`); throws when one is missing, or, with
+ * `--verify-objects`, is not what its name says.
  */
 async function objectsOf(
   git: WorktreeGit,
   work: string,
   base: string | null,
-  how: '--objects' | '--verify-objects',
+  how: '--quiet' | '--verify-objects',
 ): Promise<string[]> {
   const missing = isPartialClone(git.place.repository.config) ? ['--missing=allow-promisor'] : []
   const elsewhere = ['--not', '--remotes', ...(base === null ? [] : [base])]
