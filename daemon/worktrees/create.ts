@@ -16,6 +16,9 @@ import type { Spares } from './spares.ts'
 import { undo } from './undo.ts'
 import { diskLow, fromGit, WorktreeError } from './worktree-error.ts'
 
+/** Fewer free bytes than that: a file that could not be written did not fit. */
+const NO_ROOM_BYTES = 1024 * 1024
+
 export interface CreateRequest {
   readonly jobId: string
   /** Absolute path of the user's clone, or of anything inside it. */
@@ -47,6 +50,8 @@ export async function create(engine: Engine, spares: Spares, request: CreateRequ
   try {
     return await reuseOrMake(engine, spares, { ...request, jobId }, signal)
   } catch (error) {
+    // Before anything is taken back, which makes room.
+    const isFull = await ranFull(engine, error)
     // Stopping leaves the record; the next start takes back what is half made.
     const half = await engine.records.job(jobId)
     if (half?.phase === 'creating' && !engine.stopping.aborted) {
@@ -59,7 +64,7 @@ export async function create(engine: Engine, spares: Spares, request: CreateRequ
       })
     }
     if (signal.aborted) throw stopped(signal)
-    throw fromGit('making the worktree', error)
+    throw fromGit('making the worktree', error, isFull)
   }
 }
 
@@ -109,6 +114,12 @@ async function openClone(engine: Engine, repoRoot: string, signal: AbortSignal):
     'Remove that setting from the clone, or put it into your own global configuration.',
     { permanent: true },
   )
+}
+
+/** Whether a file could not be written because there is no room for it. */
+async function ranFull(engine: Engine, error: unknown): Promise<boolean> {
+  if (!(error instanceof GitError && error.couldNotWrite)) return false
+  return (await freeBytes(engine.layout.parent).catch(() => Number.POSITIVE_INFINITY)) < NO_ROOM_BYTES
 }
 
 async function freePath(engine: Engine, jobId: string): Promise<string> {

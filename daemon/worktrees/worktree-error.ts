@@ -28,11 +28,12 @@ export function diskLow(message: string, cause?: unknown): DaemonError {
   )
 }
 
-/** What went wrong in git, told as a failure of this job's worktree. */
-export function fromGit(doing: string, error: unknown): unknown {
-  const isFull =
+/** What went wrong in git, told as a failure of this job's worktree. `isFull`: the disk was found to be. */
+export function fromGit(doing: string, error: unknown, isFull = false): unknown {
+  const saysFull =
     error instanceof GitError ? error.isDiskFull : ['ENOSPC', 'EDQUOT'].includes(codeOf(error) ?? '')
-  if (isFull) return diskLow(`The disk ran full while ${doing}; everything is as it was before`, error)
+  if (isFull || saysFull)
+    return diskLow(`The disk ran full while ${doing}; everything is as it was before`, error)
   if (!(error instanceof GitError)) return error
   const permanent = error.why === 'failed' && !error.isTransient
   return new WorktreeError(

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -125,10 +126,21 @@ test('with submodules: left for the agent to initialise, and what it does there 
   expect(await space.git(restored.path, 'status', '--porcelain')).toBe('M module')
 })
 
-test('a disk that runs full while a worktree is made: nothing of it is left', async (context) => {
+test.for([
+  ['files', 'size=64m,nr_inodes=5', 'nr_inodes=1000'],
+  ['bytes', 'size=200k', 'size=64m'],
+] as const)('a disk that has no room for more %s while a worktree is made: nothing of it is left', async ([
+  _what,
+  small,
+  large,
+], context) => {
+  await writeFile(join(space.clone, 'large'), randomBytes(400_000))
+  await space.git(space.clone, 'add', 'large')
+  await space.commit(space.clone, 'new.txt', 'new')
+  await space.git(space.clone, 'push', '--quiet', 'origin', 'HEAD:main')
   await mkdir(space.parent)
   try {
-    await exec('mount', ['-t', 'tmpfs', '-o', 'size=64m,nr_inodes=5', 'tmpfs', space.parent])
+    await exec('mount', ['-t', 'tmpfs', '-o', small, 'tmpfs', space.parent])
   } catch {
     context.skip('mounting needs root')
   }
@@ -141,7 +153,7 @@ test('a disk that runs full while a worktree is made: nothing of it is left', as
     expect(await readdir(join(space.state, 'worktrees/jobs'))).toEqual([])
     await engine.stop()
     expect((await readdir(space.parent)).filter((name) => !name.startsWith('.'))).toEqual([])
-    await exec('mount', ['-o', 'remount,nr_inodes=1000', space.parent])
+    await exec('mount', ['-o', `remount,${large}`, space.parent])
     engine = space.engine()
     await engine.create({ jobId: JOB, repoRoot: space.clone })
     await engine.stop()

@@ -23,6 +23,11 @@ export class GitError extends Error {
   get isDiskFull(): boolean {
     return /No space left on device|Disk quota exceeded/i.test(this.stderr)
   }
+
+  /** A checkout could not write some file; git does not say why. */
+  get couldNotWrite(): boolean {
+    return /unable to write file/i.test(this.stderr)
+  }
 }
 
 const REASONS = {
