@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { appendFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -56,7 +56,12 @@ describe('CallMemory', () => {
   it('a call that was cut off is unknown to the next daemon and does not run again', async () => {
     const memory = await open()
     void memory.run('shim', 'a', 5, 'create_pbi', () => new Promise(() => undefined))
-    await expect.poll(async () => (await readdir(directory)).length).toBe(1)
+    // The file is there a moment before its note.
+    const note = async () => {
+      const [file] = await readdir(directory)
+      return file === undefined ? '' : readFile(join(directory, file), 'utf8')
+    }
+    await expect.poll(note).toContain('create_pbi')
     const next = await open()
     expect(await next.run('shim', 'a', 5, 'create_pbi', async () => text('again'))).toEqual(
       text('unknown create_pbi'),

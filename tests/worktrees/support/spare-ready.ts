@@ -8,6 +8,8 @@ export function spareReady(space: Workspace): Promise<string> {
   return until('the spare is ready', async () => {
     const directory = join(space.state, 'worktrees/spares')
     for (const name of await readdir(directory).catch(() => [])) {
+      // Beside it may be what is being written.
+      if (!name.endsWith('.json')) continue
       const record = JSON.parse(await readFile(join(directory, name), 'utf8').catch(() => '{}'))
       if (record.phase === 'ready') return join(space.parent, '.spare', record.name)
     }
