@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { filesBelow } from '../support/files-below.ts'
 import type { Installation } from '../support/installation.ts'
 import { Scenario } from '../support/scenario.ts'
 import { seed } from '../support/seed.ts'
@@ -161,11 +162,8 @@ describe('the rest', () => {
       clean(stdout + stderr, args.join(' '))
     }
     clean(machine.daemonOutput, 'the daemon’s stderr')
-    for (const entry of await readdir(machine.dir, { recursive: true, withFileTypes: true })) {
-      const file = join(entry.parentPath, entry.name)
-      if (entry.isFile() && file !== join(machine.dir, 'login', 'daemon.env')) {
-        clean(await readFile(file, 'latin1'), file)
-      }
+    for (const [file, text] of await filesBelow(machine.dir)) {
+      if (file !== join(machine.dir, 'login', 'daemon.env')) clean(text, file)
     }
     for (const pid of await readdir('/proc')) {
       if (/^\d+$/.test(pid))

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { filesBelow } from '../support/files-below.ts'
 import { git } from '../support/git.ts'
 import type { Installation } from '../support/installation.ts'
 import { type Product, Scenario } from '../support/scenario.ts'
@@ -28,11 +29,6 @@ beforeAll(async () => {
 })
 
 afterAll(() => scenario.close())
-
-async function filesBelow(directory: string): Promise<string[]> {
-  const entries = await readdir(directory, { recursive: true, withFileTypes: true })
-  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
-}
 
 it('no secret in argv, logs, state, answers, configuration for clients, or the environment of git', async () => {
   // What git's children see: a credential helper, a filter and an upload-pack of the user's run with it.
@@ -63,7 +59,7 @@ it('no secret in argv, logs, state, answers, configuration for clients, or the e
   said.push(machine.daemonOutput)
   const argv = execFileSync('ps', ['-axww', '-o', 'args'], { encoding: 'utf8', maxBuffer: 1 << 24 })
   said.push(argv.split('\n').filter((line) => line.includes('scrum4me') || line.includes(machine.dir)))
-  for (const file of await filesBelow(machine.home)) said.push(await readFile(file, 'latin1'))
+  said.push(await filesBelow(machine.home))
   const everything = JSON.stringify(said)
   expect(everything).not.toContain(PASSWORD)
   expect(everything).not.toContain(token)
