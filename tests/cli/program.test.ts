@@ -344,6 +344,15 @@ describe('mcp-config', () => {
     const json = JSON.parse((await cli(['mcp-config', '--json'], env)).stdout)
     expect(json.mcp_json.mcpServers.scrum4me.args.slice(-2)).toEqual(['--home', home])
     expect(json.settings_json.permissions.additionalDirectories).toEqual([join(directory, 'trees')])
+    expect(json.mcp_json.mcpServers.scrum4me).not.toHaveProperty('env')
+  })
+
+  test('carries a socket that is not the home’s', async () => {
+    const socket = join(directory, 'so cket')
+    const { stdout } = await cli(['mcp-config', '--json'], { SCRUM4ME_SOCKET: socket })
+    const { command, mcp_json } = JSON.parse(stdout)
+    expect(command).toContain(` scrum4me -e 'SCRUM4ME_SOCKET=${socket}' -- `)
+    expect(mcp_json.mcpServers.scrum4me.env).toEqual({ SCRUM4ME_SOCKET: socket })
   })
 })
 

@@ -148,6 +148,14 @@ describe('the rest', () => {
     expect(settings.find((one) => one.name === 'SCRUM4ME_TOKEN')?.value).toBe('***')
   })
 
+  test('mcp-config names the directory in which the running daemon makes worktrees', async () => {
+    const env = { SCRUM4ME_AGENT_WORKTREE_DIR: join(machine.dir, 'elsewhere') }
+    const { stdout } = await machine.cliWith({ env }, 'mcp-config', '--json')
+    expect(JSON.parse(stdout).settings_json.permissions.additionalDirectories).toEqual([
+      machine.env.SCRUM4ME_AGENT_WORKTREE_DIR,
+    ])
+  })
+
   test('no secret anywhere the product writes', async () => {
     const secrets = [String(machine.env.SCRUM4ME_TOKEN), PASSWORD]
     const clean = (text: string, where: string) => {
