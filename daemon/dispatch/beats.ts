@@ -1,5 +1,5 @@
 import { messageOf } from '../errors.ts'
-import type { ClaimRecord } from '../jobs/claim-record.ts'
+import { type ClaimRecord, LEASED } from '../jobs/claim-record.ts'
 import { release } from '../jobs/release.ts'
 import { readReported } from '../jobs/report.ts'
 import { rescueExpired } from '../jobs/rescue.ts'
@@ -49,8 +49,15 @@ export class Beats {
     }
   }
 
+  /** As last renewed; until the first heartbeat, as the claim set it. Null for what is not leased, or not known yet. */
   leaseUntil(jobId: string): string | null {
-    return this.#leases.get(jobId) ?? null
+    const { book, settings } = this.#ports
+    const renewed = this.#leases.get(jobId)
+    if (renewed !== undefined) return renewed
+    const claim = book.get(jobId)
+    if (claim === undefined || !LEASED.has(claim.state) || book.isInherited(claim)) return null
+    const claimedAt = Date.parse(`${claim.identity.claimedAt.replace(' ', 'T')}Z`)
+    return new Date(claimedAt + settings.leaseSeconds * 1000).toISOString()
   }
 
   async apply(snapshot: BeatSnapshot, answer: BeatAnswer): Promise<void> {

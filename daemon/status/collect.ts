@@ -47,13 +47,13 @@ export interface StatusSources {
 export async function collectStatus(from: StatusSources): Promise<StatusReport> {
   const { backend, presence, listener, config, glance } = from
   const caller = backend.current()
-  const [queue, place] = await Promise.all([
+  const [queue, place, worktrees] = await Promise.all([
     from.queue.read(from.wanted() ? (caller?.userId ?? null) : null),
     from.place.read(),
+    glance.read(),
   ])
   const beatAt = presence.lastBeatAt
   const ageMs = beatAt === null ? null : Date.now() - beatAt
-  const worktrees = glance.last
   // The glance is up to a minute old; the floor is a matter of now.
   const freeBytes = place.freeBytes ?? worktrees?.free_disk_bytes ?? null
   return statusReport({

@@ -6,34 +6,54 @@ import type { StatusReport } from '../wire/status-report.ts'
 import type { Worktrees } from '../worktrees/worktrees.ts'
 
 const EVERY_MS = 60_000
+type Looked = Pick<Worktrees, 'list' | 'saved' | 'freeDiskBytes'>
+
 /** From a change to the look, so that nobody who waits for what changed waits for the look, ms. */
 const SOON_MS = 500
 /** Between two looks, however much changes. */
 const PAUSE_MS = 2_000
+/** `status` answers within 300 ms; so long it waits for a look at what has changed. */
+const PATIENCE_MS = 150
+/** Where a look took this long, `status` begins none of its own. */
+const LONG_MS = 1_000
 
 /**
- * What `status` says of worktrees, looked up in the background: sizes and git's view of a worktree take
+ * What `status` says of worktrees, looked up in the background: sizes and git's view of many worktrees take
  * longer than `status` may.
  */
 export class WorktreeGlance implements Service {
   readonly name = 'worktree-glance'
-  readonly #worktrees: Worktrees
+  readonly #worktrees: Looked
   readonly #directory: string
   readonly #logger: Logger
   #timer: NodeJS.Timeout | undefined
   #running: Promise<void> | null = null
   #again = false
+  /** Something changed since the last look began. */
+  #isStale = false
+  #looking: Promise<void> | null = null
+  /** How long the last look took, ms. */
+  #tookMs = 0
   #stopped = false
   readonly #abort = new AbortController()
   #last: StatusReport['worktrees'] = null
 
-  constructor(worktrees: Worktrees, directory: string, logger: Logger) {
+  constructor(worktrees: Looked, directory: string, logger: Logger) {
     this.#worktrees = worktrees
     this.#directory = directory
     this.#logger = logger
   }
 
-  get last(): StatusReport['worktrees'] {
+  /**
+   * What is there now, if looking is quick here: a job that was just handed out or ended shows at once, and so does
+   * work that could not be saved. Else what the last look found.
+   */
+  async read(): Promise<StatusReport['worktrees']> {
+    if ((this.#isStale || this.#looking !== null) && this.#tookMs < LONG_MS) {
+      const answered = new AbortController()
+      await Promise.race([this.#lookAtChanges(), delay(PATIENCE_MS, answered.signal)])
+      answered.abort()
+    }
     return this.#last
   }
 
@@ -52,12 +72,13 @@ export class WorktreeGlance implements Service {
   /** Looks again soon; many requests make one look more. */
   refresh(): void {
     if (this.#stopped) return
+    this.#isStale = true
     if (this.#running !== null) {
       this.#again = true
       return
     }
     this.#running = delay(SOON_MS, this.#abort.signal)
-      .then(() => this.#look())
+      .then(() => this.#lookAtChanges())
       // Sizes cost the disk something: a burst of changes is looked at once, after it.
       .then(() => delay(PAUSE_MS, this.#abort.signal))
       .finally(() => {
@@ -68,8 +89,23 @@ export class WorktreeGlance implements Service {
       })
   }
 
-  async #look(): Promise<void> {
+  /** A look that began before the change does not show it. */
+  async #lookAtChanges(): Promise<void> {
+    if (this.#looking !== null) await this.#looking
+    if (this.#isStale) await this.#look()
+  }
+
+  #look(): Promise<void> {
+    this.#looking ??= this.#lookNow().finally(() => {
+      this.#looking = null
+    })
+    return this.#looking
+  }
+
+  async #lookNow(): Promise<void> {
     if (this.#stopped) return
+    this.#isStale = false
+    const began = performance.now()
     try {
       const [list, saved, free] = await Promise.all([
         this.#worktrees.list(),
@@ -95,5 +131,6 @@ export class WorktreeGlance implements Service {
     } catch (error) {
       this.#logger.debug({ err: messageOf(error) }, 'worktrees could not be looked at')
     }
+    this.#tookMs = performance.now() - began
   }
 }

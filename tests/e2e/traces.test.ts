@@ -22,6 +22,10 @@ it('the log tells what became of a job and who did what; restored work is told f
   await scenario.job(product.id)
   const job = await agent.call('wait_for_job', { wait_seconds: 30 })
   const id = String(job.job_id)
+  // The lease runs from the claim on, also before the first heartbeat.
+  const lease = z.object({ claimed_at: z.string(), lease_until: z.string() })
+  const { claimed_at, lease_until } = lease.parse((await machine.status()).jobs[0])
+  expect(Date.parse(lease_until) - Date.parse(claimed_at)).toBeGreaterThanOrEqual(300_000)
   await writeFile(join(String(job.worktree_path), 'untracked.txt'), 'work')
   const { salvage_ref } = await agent.call('update_job_status', { job_id: id, status: 'failed' })
   const { task } = z.object({ task: z.object({ code: z.string(), title: z.string() }) }).parse(job)
