@@ -2,7 +2,7 @@ import type { ConfigFault } from '../config/env-file.ts'
 import { inspectConfig } from '../config/load-config.ts'
 import { DaemonError } from '../errors.ts'
 import { Redactor } from '../redact.ts'
-import { daemonCommand } from '../wire/daemon-command.ts'
+import { daemonCommand, withHome } from '../wire/daemon-command.ts'
 import { askRaw, isRunning } from './ask-daemon.ts'
 import { EXIT } from './exit.ts'
 import type { Invocation } from './invocation.ts'
@@ -24,10 +24,10 @@ interface View {
  * use if it were started from this shell. What keeps the next daemon from starting is shown beside them.
  */
 export async function config(invocation: Invocation, options: { readonly json?: boolean }): Promise<number> {
-  const { terminal } = invocation
-  const { settings, faults, note } = (await isRunning(invocation))
-    ? await running(invocation)
-    : await local(invocation)
+  const { terminal, paths } = invocation
+  const view = (await isRunning(invocation)) ? await running(invocation) : await local(invocation)
+  const { settings, note } = view
+  const faults = view.faults.map((fault) => ({ ...fault, remedy: withHome(fault.remedy, paths) }))
   const code = faults.length === 0 ? EXIT.ok : EXIT.failed
   if (options.json) {
     terminal.out(JSON.stringify(faults.length === 0 ? { settings } : { settings, faults }, null, 2))

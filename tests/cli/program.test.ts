@@ -323,6 +323,8 @@ test.runIf(process.platform === 'linux')(
 test('what an error or a check tells to run is of this home', async () => {
   const login = await cli(['login'], {}, 'not a url\ntoken-12345678\n')
   expect(login.stderr).toContain(`\`scrum4me-daemon login --home ${home}\``)
+  const { faults } = JSON.parse((await cli(['config', '--json'], { DATABASE_URL: 'none' })).stdout)
+  expect(faults[0].remedy).toContain(`\`scrum4me-daemon login --home ${home}\``)
   const { checks } = JSON.parse((await cli(['doctor', '--json'])).stdout)
   expect(JSON.stringify(checks)).toContain(`\`scrum4me-daemon init --home ${home}\``)
   expect(JSON.stringify(checks)).not.toMatch(/`scrum4me-daemon (?![^`]*--home)/)
