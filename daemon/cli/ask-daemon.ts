@@ -69,7 +69,7 @@ export async function nameForeignDatabase(
     const answer = new Reply(
       await control(paths.socket, 'same-database', params, { timeoutMs: QUICK_DEADLINE_MS }),
     )
-    if (answer.flag('same')) return
+    if (answer.flag('same') || (!taken && answer.flag('used'))) return
     const where = answer.text('where')
     terminal.err(
       taken

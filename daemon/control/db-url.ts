@@ -21,15 +21,18 @@ export const dbUrlMethod: ControlMethod = {
 }
 
 /**
- * Whether a caller's DATABASE_URL is the daemon's: `{ same, where }`. Takes a hash, because the caller's
- * may belong to something else entirely and is none of our business.
+ * Whether a caller's DATABASE_URL is the daemon's: `{ same, used, where }`; `used` is also that of the embedded
+ * database as `db url` prints it, which no next daemon should be given. Takes a hash, because the caller's may belong
+ * to something else entirely and is none of our business.
  */
 export const sameDatabaseMethod: ControlMethod = {
   name: 'same-database',
   async call(params, context) {
     const theirs = new Params(params).text('url_sha256', 64)
     const url = context.config.databaseUrl
-    const ours = url === undefined ? undefined : createHash('sha256').update(url).digest('hex')
-    return { same: ours === theirs, where: url === undefined ? 'embedded' : maskDatabaseUrl(url) }
+    const isTheirs = (ours: string | undefined) =>
+      ours !== undefined && createHash('sha256').update(ours).digest('hex') === theirs
+    const where = url === undefined ? 'embedded' : maskDatabaseUrl(url)
+    return { same: isTheirs(url), used: isTheirs(context.database.url()), where }
   },
 }

@@ -113,6 +113,11 @@ test('PG* variables of the shell neither reach the embedded server nor mislead a
   await machine.start(['healthy'], env)
   expect((await machine.status()).problems).toEqual([])
   const url = (await machine.cli('db', 'url', '--show-password')).stdout.trim()
+  // Exported by a person, it names the daemon's own database.
+  expect(await machine.cliWith({ env: { DATABASE_URL: url } }, 'resume')).toMatchObject({
+    code: 0,
+    stderr: '',
+  })
   const pgUrl = import.meta.resolve('pg')
   const script = `import pg from ${JSON.stringify(pgUrl)}
     const client = new pg.Client({ connectionString: ${JSON.stringify(url)} })
