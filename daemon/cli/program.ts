@@ -42,7 +42,10 @@ export function buildProgram(environment: CliEnvironment, done: (code: number) =
     .description('Per-machine daemon through which coding agents take jobs from Scrum4Me.')
     .version(VERSION, '-V, --version', 'print the version')
     .addOption(
-      new Option('--home <dir>', 'home of the installation (default: $SCRUM4ME_HOME or ~/.scrum4me)'),
+      new Option(
+        '--home <dir>',
+        'home of the installation (default: $SCRUM4ME_HOME or ~/.scrum4me)',
+      ).argParser(directory),
     )
     .exitOverride()
     .configureOutput({
@@ -301,6 +304,12 @@ function notAbsolute(name: string): DaemonError {
     `${name} is no absolute path; nothing was done`,
     'Write the whole path, beginning with / or ~/',
   )
+}
+
+/** A script's empty variable must not turn what it does to another home (`uninstall --purge`) on the default one. */
+function directory(text: string): string {
+  if (text === '') throw new InvalidArgumentError('It names no directory.')
+  return text
 }
 
 /** Parses an integer argument within bounds. */

@@ -36,6 +36,7 @@ describe('usage', () => {
     { args: ['enqueue'] },
     { args: ['logs', '-n', 'x'] },
     { args: ['logs', '-n', '0'] },
+    { args: ['uninstall', '--home', ''] },
   ])('$args is wrong usage', async ({ args }) => {
     const { code, stdout, stderr } = await cli(args)
     expect(code).toBe(2)
