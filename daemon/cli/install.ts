@@ -9,7 +9,7 @@ import { EXIT } from './exit.ts'
 import { fetchStatus } from './fetch-status.ts'
 import { readHolder } from './holder.ts'
 import type { Invocation } from './invocation.ts'
-import { mcpAddLine, shimCommand } from './mcp-config.ts'
+import { mcpAddLine, shimCommand, socketOfItsOwn } from './mcp-config.ts'
 import { checkNextConfig } from './next-config.ts'
 import { findServicesOf, systemService, userService } from './service/find-service.ts'
 import { writablePaths } from './service/render.ts'
@@ -31,6 +31,8 @@ export interface InstallOptions {
  */
 export async function install(invocation: Invocation, options: InstallOptions): Promise<number> {
   const { terminal } = invocation
+  const socket = socketOfItsOwn(invocation)
+  if (socket !== undefined && !options.system) throw socketElsewhere(socket)
   const { service, whose, user } = await chosenService(invocation, options)
   const text = await service.render()
   if (options.print) {
@@ -54,6 +56,14 @@ export async function install(invocation: Invocation, options: InstallOptions): 
   terminal.out('For Claude Code:')
   terminal.out(`  ${mcpAddLine(await shimCommand(whose))}`)
   return EXIT.ok
+}
+
+function socketElsewhere(socket: string): DaemonError {
+  return new DaemonError(
+    'VALIDATION_ERROR',
+    `SCRUM4ME_SOCKET=${socket} is a setting of this shell, which a service does not have; nothing was installed`,
+    "Unset SCRUM4ME_SOCKET and install again: the service serves the home's own socket, where sessions look first.",
+  )
 }
 
 async function chosenService(

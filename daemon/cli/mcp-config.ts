@@ -54,8 +54,8 @@ export function mcpAddLine(argv: readonly string[], socket?: string): string {
   return `claude mcp add --scope user scrum4me${environment} -- ${argv.map(shellWord).join(' ')}`
 }
 
-/** The socket that SCRUM4ME_SOCKET names, if it is not the home's: an agent's environment may not say so. */
-function socketOfItsOwn({ env, paths }: Invocation): string | undefined {
+/** The socket that SCRUM4ME_SOCKET names, if it is not the home's: another environment may not say so. */
+export function socketOfItsOwn({ env, paths }: Invocation): string | undefined {
   const usual = resolvePaths({ ...env, SCRUM4ME_SOCKET: undefined }, { home: paths.home })
   return paths.socket === usual.socket ? undefined : paths.socket
 }

@@ -357,6 +357,14 @@ describe('mcp-config', () => {
     expect(command).toContain(` scrum4me -e 'SCRUM4ME_SOCKET=${socket}' -- `)
     expect(mcp_json.mcpServers.scrum4me.env).toEqual({ SCRUM4ME_SOCKET: socket })
   })
+
+  test('a service would not have such a socket: install refuses', async () => {
+    const { code, stderr } = await cli(['install'], { SCRUM4ME_SOCKET: join(directory, 'other.sock') })
+    expect({ code, stderr }).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^VALIDATION_ERROR: SCRUM4ME_SOCKET=/),
+    })
+  })
 })
 
 describe('login', () => {
