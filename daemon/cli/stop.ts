@@ -1,3 +1,4 @@
+import { endLeftServer } from '../db/embedded/end-server.ts'
 import { DaemonError } from '../errors.ts'
 import { control } from '../ipc/control-client.ts'
 import type { Paths } from '../paths.ts'
@@ -13,7 +14,7 @@ const STOP_DEADLINE_MS = 30_000
 const FORCE_DEADLINE_MS = 5_000
 const ASK_DEADLINE_MS = 2_000
 
-/** Returns when the daemon's process is gone; 0 also when none ran. */
+/** Returns when the daemon's process is gone, and the database it may have been killed beside; 0 also when none ran. */
 export async function stop(invocation: Invocation): Promise<number> {
   const { terminal, paths } = invocation
   const holder = await readHolder(paths)
@@ -21,12 +22,11 @@ export async function stop(invocation: Invocation): Promise<number> {
   if (holder !== undefined) await nameForeignDatabase(invocation)
   // Also when no process is there: a supervisor may be about to restart it.
   if (service !== undefined) await service.stop()
-  if (holder === undefined) {
-    terminal.out('No daemon was running.')
-    return EXIT.ok
-  }
-  if (await isAlive(holder)) await stopProcess(invocation, holder, 'stop')
-  terminal.out(`Stopped (pid ${holder.pid}).`)
+  if (holder !== undefined && (await isAlive(holder))) await stopProcess(invocation, holder, 'stop')
+  const left = await endLeftServer(paths)
+  terminal.out(holder === undefined ? 'No daemon was running.' : `Stopped (pid ${holder.pid}).`)
+  if (left !== null)
+    terminal.out(`The embedded database that was left of a killed one (pid ${left}) is stopped, too.`)
   return EXIT.ok
 }
 

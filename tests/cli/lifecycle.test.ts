@@ -161,6 +161,20 @@ describe('stop', () => {
     await writeFile(join(machine.home, 'run', 'daemon.pid'), `${process.pid} 12345\n`)
     expect(await machine.cli('stop')).toMatchObject({ code: 0, stdout: 'No daemon was running.\n' })
   })
+
+  test('ends the database that a killed daemon has left, too', async () => {
+    await start()
+    await until('the database', async () => (await machine.status()).database?.state === 'up')
+    await machine.end('SIGKILL')
+    expect(await machine.cli('stop')).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(
+        /^No daemon was running\.\nThe embedded database .* is stopped, too\.\n$/,
+      ),
+    })
+    expect(await processesHere()).toEqual([])
+    expect(await machine.cli('stop')).toMatchObject({ code: 0, stdout: 'No daemon was running.\n' })
+  })
 })
 
 describe('status', () => {

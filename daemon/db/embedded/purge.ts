@@ -1,19 +1,14 @@
 import { chmod, chown, lstat, readdir, readlink, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DaemonError } from '../../errors.ts'
-import { delay } from '../../lifecycle/delay.ts'
 import type { Paths } from '../../paths.ts'
+import { clustersOf, endServer } from './end-server.ts'
 import { clusterOf, exposedBase } from './installation.ts'
-import { isServerOf, readPid } from './lock-files.ts'
 
 /** What was removed, and what was left with the reason. */
 export interface Purged {
   readonly removed: readonly string[]
   readonly left: readonly string[]
 }
-
-/** `fast` first, then `immediate`: each gets this long, ms. */
-const STOP_MS = 15_000
 
 /**
  * Removes the embedded database of a home whose daemon is gone: the cluster, the programs, and what lies
@@ -23,7 +18,7 @@ const STOP_MS = 15_000
 export async function purgeEmbedded(paths: Paths): Promise<Purged> {
   const { dataDir } = paths
   const base = exposedBase(paths.home)
-  for (const cluster of [clusterOf(dataDir), clusterOf(base)]) await endServer(cluster)
+  for (const cluster of clustersOf(paths)) await endServer(cluster)
   const removed: string[] = []
   const left: string[] = []
   const target = await readlink(clusterOf(dataDir)).catch(() => undefined)
@@ -49,24 +44,6 @@ export async function purgeEmbedded(paths: Paths): Promise<Purged> {
     removed.push(base)
   }
   return { removed, left }
-}
-
-async function endServer(cluster: string): Promise<void> {
-  const pid = await readPid(join(cluster, 'postmaster.pid'))
-  if (pid === undefined || !(await isServerOf(pid, cluster))) return
-  for (const signal of ['SIGINT', 'SIGQUIT'] as const) {
-    process.kill(pid, signal)
-    const end = performance.now() + STOP_MS
-    while (performance.now() < end) {
-      if (!(await isServerOf(pid, cluster))) return
-      await delay(50)
-    }
-  }
-  throw new DaemonError(
-    'DATABASE_UNAVAILABLE',
-    `The embedded database (pid ${pid}) does not end; its data in ${cluster} was left`,
-    'Look at that process, then run the command again.',
-  )
 }
 
 async function isDirectory(path: string): Promise<boolean> {
