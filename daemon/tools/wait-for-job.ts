@@ -99,8 +99,10 @@ export const waitForJob = defineTool({
     ).optional(),
   }),
   output: OUTPUT,
-  async call({ product_id, wait_seconds }, { jobs }) {
-    const answer = await jobs.wait({ productId: product_id ?? null, waitSeconds: wait_seconds ?? null })
-    return OUTPUT.parse(answer)
+  async call({ product_id, wait_seconds }, { jobs, clean }) {
+    const answer = OUTPUT.parse(
+      await jobs.wait({ productId: product_id ?? null, waitSeconds: wait_seconds ?? null }),
+    )
+    return answer.message === undefined ? answer : { ...answer, message: clean(answer.message) }
   },
 })

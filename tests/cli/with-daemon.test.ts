@@ -69,6 +69,10 @@ describe('pause', () => {
     expect((await machine.status()).daemon?.paused).toBe(true)
     const id = await scenario.job(productId)
     const agent = await machine.agent()
+    expect(await agent.call('wait_for_job', { wait_seconds: 1 })).toMatchObject({
+      ...{ status: 'timeout', next_action: 'queue_empty' },
+      message: expect.stringContaining(`\`scrum4me-daemon resume --home ${machine.home}\``),
+    })
     const waiting = agent.call('wait_for_job', { wait_seconds: 30 })
     expect(await scenario.jobRow(id)).toMatchObject({ status: 'QUEUED' })
     await machine.cli('resume')
