@@ -1,5 +1,7 @@
 import { resolve } from 'node:path'
+import type { Paths } from '../paths.ts'
 import { bytesText } from '../status/bytes-text.ts'
+import { daemonCommand } from '../wire/daemon-command.ts'
 import { askRaw } from './ask-daemon.ts'
 import type { Invocation } from './invocation.ts'
 import { Reply } from './reply.ts'
@@ -17,12 +19,18 @@ export async function worktrees(
 ): Promise<number> {
   const answer = await askRaw(invocation, 'worktrees', {}, { timeoutMs: GIT_DEADLINE_MS })
   invocation.terminal.out(
-    options.json ? JSON.stringify(answer, null, 2) : worktreesText(new Reply(answer), Date.now()),
+    options.json
+      ? JSON.stringify(answer, null, 2)
+      : worktreesText(new Reply(answer), Date.now(), invocation.paths),
   )
   return 0
 }
 
-export function worktreesText(reply: Reply, now: number): string {
+export function worktreesText(
+  reply: Reply,
+  now: number,
+  paths: Pick<Paths, 'home' | 'isDefaultHome'>,
+): string {
   const trees = reply.list('worktrees')
   const rows = trees.map((tree) => [
     tree.text('job_id'),
@@ -53,7 +61,7 @@ export function worktreesText(reply: Reply, now: number): string {
   if (saved.length > 0) {
     parts.push(
       [
-        'Saved work (bring back: `scrum4me-daemon worktrees restore <job-id>`):',
+        `Saved work (bring back: \`${daemonCommand('worktrees restore <job-id>', paths)}\`):`,
         ...table([['JOB', 'TASK', 'REF', 'AGE', 'CLONE'], ...saved]),
       ].join('\n'),
     )

@@ -1,5 +1,6 @@
 import { isAbsolute } from 'node:path'
 import { DaemonError } from '../errors.ts'
+import { daemonCommand } from '../wire/daemon-command.ts'
 import type { ControlMethod } from './control-method.ts'
 import { Params } from './params.ts'
 import { taskTitles } from './task-titles.ts'
@@ -35,7 +36,7 @@ export const worktreesMethod: ControlMethod = {
         repo_root: work.repoRoot,
         branch: work.branch,
         saved_at: work.savedAt,
-        restore_command: work.restoreCommand,
+        restore_command: daemonCommand(work.restoreCommand, config.paths),
       })),
     }
   },

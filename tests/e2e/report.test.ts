@@ -109,6 +109,12 @@ describe('reports', () => {
     })
     expect(failed.salvage_ref).toBe(`refs/scrum4me/salvage/${job.job_id}/1`)
     expect(failed.worktree).toBe('removed')
+    // What is printed is all it takes, in a shell that knows nothing of this home.
+    const command = `scrum4me-daemon worktrees restore ${job.job_id} --home ${machine.home}`
+    expect(await machine.json('worktrees')).toMatchObject({ saved: [{ restore_command: command }] })
+    expect((await machine.cli('worktrees')).stdout).toContain(
+      `\`${command.replace(job.job_id, '<job-id>')}\``,
+    )
     const restored = await machine.json('worktrees', 'restore', job.job_id, join(machine.dir, 'restored'))
     expect(await git(String(restored.path), 'status', '--porcelain')).toBe('?? untracked.txt')
     expect(await git(String(restored.path), 'log', '-1', '--format=%s')).toBe('Work')

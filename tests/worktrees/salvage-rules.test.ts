@@ -38,9 +38,9 @@ test('saved twice: both saves stay, the newest comes back, the older by its numb
       n: 1,
       branch: BRANCH,
       repoRoot: space.clone,
-      restoreCommand: `scrum4me-daemon worktrees restore ${JOB}`,
+      restoreCommand: `worktrees restore ${JOB} --n 1`,
     },
-    { jobId: JOB, n: 2, branch: BRANCH },
+    { jobId: JOB, n: 2, branch: BRANCH, restoreCommand: `worktrees restore ${JOB}` },
   ])
   const newest = await engine.restore({ jobId: JOB })
   expect(newest).toMatchObject({ branch: BRANCH, path: join(space.parent, `${JOB}-restored`) })

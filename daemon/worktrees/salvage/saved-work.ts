@@ -13,6 +13,7 @@ export interface SavedWork {
   readonly branch: string | null
   /** ISO, UTC. */
   readonly savedAt: string
+  /** What restores this save and no other, as words of our command line. */
   readonly restoreCommand: string
 }
 
@@ -42,7 +43,7 @@ export async function savedIn(engine: Engine, repository: Repository, jobId?: st
     `--format=${format}`,
     prefix,
   )
-  return text
+  const saves = text
     .split('\n')
     .flatMap((line) => {
       const match = /^(refs\/scrum4me\/salvage\/([A-Za-z0-9_-]+)\/(\d+)) (\d+) ?(.*)$/.exec(line)
@@ -56,9 +57,13 @@ export async function savedIn(engine: Engine, repository: Repository, jobId?: st
           repoRoot: repository.root,
           branch: branch === '' ? null : branch,
           savedAt: new Date(Number(time) * 1000).toISOString(),
-          restoreCommand: `scrum4me-daemon worktrees restore ${job}`,
         },
       ]
     })
     .sort((a, b) => a.jobId.localeCompare(b.jobId) || a.n - b.n)
+  return saves.map((save, index) => {
+    // Without a number the newest is restored.
+    const number = saves[index + 1]?.jobId === save.jobId ? ` --n ${save.n}` : ''
+    return { ...save, restoreCommand: `worktrees restore ${save.jobId}${number}` }
+  })
 }
