@@ -100,7 +100,8 @@ function sessions(report: StatusReport, style: Style, now: number): string[] {
   const rows = report.sessions.map((session) => [
     session.session_id.slice(0, 8),
     session.client ?? 'unknown client',
-    `pid ${session.pid}`,
+    // Of a session that has not come back to this daemon yet, only its id is known.
+    session.pid === 0 ? '-' : `pid ${session.pid}`,
     session.job_id === null ? session.activity : `${session.activity} ${session.job_id}`,
     agoText(session.since, now),
     session.cwd,

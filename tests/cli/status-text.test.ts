@@ -53,6 +53,17 @@ const healthy: StatusReport = {
       job_id: null,
       since: '2026-01-02T03:03:05.000Z',
     },
+    {
+      session_id: '0123456789abcdef',
+      client: null,
+      pid: 0,
+      connected: false,
+      connected_at: '2026-01-02T03:00:00.000Z',
+      cwd: '',
+      activity: 'gone',
+      job_id: 'job1',
+      since: '2026-01-02T03:03:05.000Z',
+    },
   ],
   jobs: [
     {
@@ -103,7 +114,8 @@ describe('text', () => {
         '  worktrees  2 in /w, 1.5 MiB, 1 saved, 5.0 GiB free',
         '',
         'Sessions',
-        '  abcdef01  claude-code 2.1  pid 99  waiting  60 s  /srv/evil [2Jdir',
+        '  abcdef01  claude-code 2.1  pid 99  waiting    60 s  /srv/evil [2Jdir',
+        '  01234567  unknown client   -       gone job1  60 s',
         '',
         'Jobs held here',
         '  job1  running, report waits for the database  T-1 Do it  feat/job-1  4 min',
