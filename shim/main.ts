@@ -1,3 +1,4 @@
+import { VERSION } from '../daemon/version.ts'
 import { Session } from './session.ts'
 import { USAGE, wrongUsage } from './usage.ts'
 
@@ -13,6 +14,10 @@ const FLUSH_MS = 50
 const args = process.argv.slice(2)
 if (args.includes('--help') || args.includes('-h')) {
   process.stdout.write(`${USAGE}\n`)
+  process.exit(0)
+}
+if (args.includes('--version')) {
+  process.stdout.write(`${VERSION}\n`)
   process.exit(0)
 }
 const fault = wrongUsage(args)

@@ -1,4 +1,4 @@
-export const USAGE = `Usage: scrum4me-mcp [--home <dir>]
+export const USAGE = `Usage: scrum4me-mcp [--home <dir>] [--version]
 Speaks MCP on stdin and stdout; the same as \`scrum4me-daemon mcp\`.`
 
 /**

@@ -7,6 +7,7 @@ import { exitCodeOf } from '../../daemon/cli/exit.ts'
 import { runCli } from '../../daemon/cli/program.ts'
 import { toDaemonError } from '../../daemon/errors.ts'
 import { ControlError } from '../../daemon/ipc/control-client.ts'
+import { VERSION } from '../../daemon/version.ts'
 import { MAIN, SHIM } from '../support/installation.ts'
 import { fakeTerminal } from './terminal.ts'
 
@@ -95,6 +96,8 @@ describe('usage', () => {
       expect(help.stdout).toContain(`\n  ${command}`)
     }
     expect((await cli(['jobs', 'cancel', '--help'])).code).toBe(0)
+    const version = spawnSync(process.execPath, [SHIM, '--version'], { encoding: 'utf8', input: '' })
+    expect(version).toMatchObject({ status: 0, stdout: `${VERSION}\n`, stderr: '' })
     const shim = spawnSync(process.execPath, [SHIM, '--help'], { encoding: 'utf8', input: '' })
     expect(shim).toMatchObject({ status: 0, stdout: expect.stringContaining('Usage: scrum4me-mcp') })
   })
