@@ -13,6 +13,7 @@ import { SessionHost } from '../mcp/session-host.ts'
 import { toolContext } from '../mcp/tool-contexts.ts'
 import { Flag } from '../state/flag.ts'
 import { collectStatus } from '../status/collect.ts'
+import { NotStarted } from '../status/not-started.ts'
 import { QueueCount } from '../status/queue-count.ts'
 import { WorktreePlace } from '../status/worktree-place.ts'
 import { allTools } from '../tools/all-tools.ts'
@@ -79,6 +80,7 @@ export function composeSurfaces(
     return asking
   }
   const queue = new QueueCount(sql)
+  const notStarted = new NotStarted(sql, dispatch.backoff, instanceId)
   const place = new WorktreePlace(() => features.worktrees.place())
   const startedAt = new Date()
   const status = () =>
@@ -97,6 +99,7 @@ export function composeSurfaces(
         glance,
         place,
         queue,
+        notStarted,
       },
       supervisor: supervisor.kind,
       databaseWhere: database.where,

@@ -114,8 +114,9 @@ export class Preparer {
       })
       .catch((error: unknown) => {
         logger.error({ job: jobId, err: messageOf(error) }, 'preparing a claim failed')
-        waiter.fail(toDaemonError(error))
-        this.#backoff.failed(jobId)
+        const problem = toDaemonError(error)
+        waiter.fail(problem)
+        this.#backoff.failed(jobId, claim.taskLabel, problem)
         // Whatever went wrong, the claim must not stay where nobody looks for it; memory moves at once.
         const now = book.get(jobId)
         // Held already when only the note of it could not be written: the answer waited for that, and has not left.
@@ -156,7 +157,7 @@ export class Preparer {
       attach(rowSql, claim.identity, to).catch((error: unknown) => {
         logger.warn({ job: claim.identity.jobId, err: messageOf(error) }, 'could not attach the worktree')
         if (isConnectionFailure(error)) authority.lost(error)
-        else this.#backoff.failed(claim.identity.jobId)
+        else this.#backoff.failed(claim.identity.jobId, claim.taskLabel, toDaemonError(error))
         return null
       })
     let attaching: ReturnType<typeof attachTo> | undefined
@@ -241,7 +242,7 @@ export class Preparer {
       return
     }
     const problem = toDaemonError(error)
-    const restMs = this.#backoff.failed(jobId)
+    const restMs = this.#backoff.failed(jobId, claim.taskLabel, problem)
     logger.warn(
       { job: jobId, code: problem.code, err: problem.message, rest_ms: restMs },
       'no worktree for a claimed job; it goes back to the queue',

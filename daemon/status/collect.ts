@@ -11,6 +11,7 @@ import type { SessionRegistry } from '../sessions/registry.ts'
 import { VERSION } from '../version.ts'
 import { withHome } from '../wire/daemon-command.ts'
 import type { JobStatus, SessionStatus, StatusReport } from '../wire/status-report.ts'
+import type { NotStarted } from './not-started.ts'
 import { problems } from './problems.ts'
 import type { QueueCount } from './queue-count.ts'
 import { statusReport } from './report.ts'
@@ -35,6 +36,7 @@ export interface StatusSources {
   readonly glance: WorktreeGlance
   readonly place: WorktreePlace
   readonly queue: QueueCount
+  readonly notStarted: NotStarted
   readonly databaseWhere: string
   /** Whether presence is wanted now (`SCRUM4ME_PRESENCE=sessions` lets it rest). */
   wanted(): boolean
@@ -47,8 +49,10 @@ export interface StatusSources {
 export async function collectStatus(from: StatusSources): Promise<StatusReport> {
   const { backend, presence, listener, config, glance } = from
   const caller = backend.current()
-  const [queue, place, worktrees] = await Promise.all([
-    from.queue.read(from.wanted() ? (caller?.userId ?? null) : null),
+  const userId = from.wanted() ? (caller?.userId ?? null) : null
+  const [queue, notStarted, place, worktrees] = await Promise.all([
+    from.queue.read(userId),
+    from.notStarted.read(userId),
     from.place.read(),
     glance.read(),
   ])
@@ -74,6 +78,7 @@ export async function collectStatus(from: StatusSources): Promise<StatusReport> 
       },
       spooled: from.book.inState('reporting').map((claim) => claim.identity.jobId),
       superseded: from.superseded.recent,
+      notStarted,
       unsaved: (worktrees?.entries ?? [])
         .filter((entry) => entry.state === 'kept')
         .map((entry) => ({ jobId: entry.job_id, reason: entry.reason ?? 'unknown' })),

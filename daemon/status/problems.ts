@@ -1,4 +1,5 @@
-import type { DaemonError } from '../errors.ts'
+import type { FailedJob } from '../dispatch/job-backoff.ts'
+import { type DaemonError, sentence } from '../errors.ts'
 import type { SupersededReport } from '../jobs/superseded-reports.ts'
 import type { Problem } from '../wire/status-report.ts'
 
@@ -16,6 +17,8 @@ export interface ProblemInputs {
   readonly spooled: readonly string[]
   /** Reports that waited on disk and came too late. */
   readonly superseded: readonly SupersededReport[]
+  /** Jobs that could not be started here and wait for another try. */
+  readonly notStarted: readonly FailedJob[]
   /** Jobs whose work could not be saved, with the reason. */
   readonly unsaved: readonly { readonly jobId: string; readonly reason: string }[]
   /** Faults in files that a person wrote or that cannot be read. */
@@ -70,6 +73,7 @@ export function problems(inputs: ProblemInputs): Problem[] {
     })
   }
   for (const report of inputs.superseded) found.push(superseded(report))
+  for (const job of inputs.notStarted) found.push(notStarted(job))
   for (const { jobId, reason } of inputs.unsaved) {
     found.push({
       code: 'WORK_UNSAVED',
@@ -93,6 +97,20 @@ export function problems(inputs: ProblemInputs): Problem[] {
     })
   }
   return found
+}
+
+function notStarted({ jobId, taskLabel, error, tries, restMs }: FailedJob): Problem {
+  const times = tries === 1 ? '' : ` (${tries} tries)`
+  const rest = restMs === 0 ? '' : `, in ${durationText(restMs)} at the earliest`
+  return {
+    code: 'JOB_NOT_STARTED',
+    message: `Job ${jobId} (${taskLabel}) could not be started on this machine${times}: ${sentence(error.message)}`,
+    remedy: `${sentence(error.remedy)} It is tried again when a session waits${rest}, or at once after \`scrum4me-daemon restart\`.`,
+  }
+}
+
+function durationText(ms: number): string {
+  return ms < 120_000 ? `${Math.ceil(ms / 1000)} s` : `${Math.ceil(ms / 60_000)} min`
 }
 
 const LOST = {

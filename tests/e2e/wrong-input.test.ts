@@ -89,11 +89,21 @@ describe('wrong input gets the contract’s error and changes nothing', () => {
       /^WORKTREE_FAILED: .*; job \S+ is kept for a later try\./,
     )
     expect(await scenario.jobRow(job)).toMatchObject({ status: 'QUEUED', claimed_at: null, retry_count: 0 })
+    // Whoever asks why it does not begin is told.
+    const [problem, ...others] = (await machine.status()).problems
+    expect(others).toEqual([])
+    expect(problem).toMatchObject({
+      code: 'JOB_NOT_STARTED',
+      message: expect.stringContaining(`Job ${job} (`),
+      remedy: expect.stringMatching(/when a session waits, in \d+ s at the earliest, .*restart --home /),
+    })
+    expect(problem?.message).toContain(`${empty} has no commit`)
     // It rests here: no tight loop, and a job behind it is served.
     const behind = await scenario.job(product.id)
     expect(await agent.call('wait_for_job', { wait_seconds: 20 })).toMatchObject({ job_id: behind })
     await agent.call('update_job_status', { job_id: behind, status: 'skipped' })
     await scenario.db.query('delete from claude_jobs where id = $1', [job])
+    expect((await machine.status()).problems).toEqual([])
   })
 
   it('a worktree directory that is not writable', async () => {
@@ -116,6 +126,9 @@ describe('wrong input gets the contract’s error and changes nothing', () => {
     expect(await scenario.jobRow(job)).toMatchObject({ status: 'QUEUED' })
     await other.close()
     await rm(join(machine.dir, 'a-file'))
+    // What is left is the job that could not be begun, until somebody else has it.
+    expect((await blocked.status()).problems).toMatchObject([{ code: 'JOB_NOT_STARTED' }])
+    await scenario.db.query(`update claude_jobs set status = 'CANCELLED' where id = $1`, [job])
     expect((await blocked.status()).problems).toEqual([])
     await blocked.end()
   })
