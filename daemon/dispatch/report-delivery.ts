@@ -23,12 +23,32 @@ export class ReportDelivery {
   readonly #lost: (claim: ClaimRecord) => void
   /** By clone: a hundred agents may report in the same moment. */
   readonly #removals = new LimitPerKey(2)
+  /** Jobs whose report has not waited yet, or counts already and only its worktree is still to go. */
+  readonly #onItsWay = new Set<string>()
   #delivering = false
 
   /** @param lost tells a claim's session that its claim is another's, where nobody waits for the answer */
   constructor(ports: DispatchPorts, lost: (claim: ClaimRecord) => void) {
     this.#ports = ports
     this.#lost = lost
+  }
+
+  /** Jobs whose final report waits on disk for the database. */
+  get waiting(): string[] {
+    return this.#ports.book
+      .inState('reporting')
+      .map((claim) => claim.identity.jobId)
+      .filter((jobId) => !this.#onItsWay.has(jobId))
+  }
+
+  /** For the time of `work` the job's report does not count as one that waits. */
+  async onItsWay<T>(jobId: string, work: () => Promise<T>): Promise<T> {
+    this.#onItsWay.add(jobId)
+    try {
+      return await work()
+    } finally {
+      this.#onItsWay.delete(jobId)
+    }
   }
 
   /**
@@ -132,16 +152,21 @@ export class ReportDelivery {
       await book.change(claim, { state: 'lost', lost })
       return 'lost'
     }
+    return this.onItsWay(identity.jobId, () => this.#conclude(claim, report, counted))
+  }
+
+  /** The report counts: what is left of the job here goes. */
+  async #conclude(claim: ClaimRecord, report: Report, counted: ReportedRow): Promise<ReportAnswer> {
     const removal = await this.#removeWorktree(claim, report)
     const result = answer(claim, counted, removal, 'queue_empty')
     const { worktree, salvage_ref: saved } = removal
     this.#ports.logger.info(
-      { job: identity.jobId, task: claim.taskLabel, status: report.status, worktree, saved },
+      { job: claim.identity.jobId, task: claim.taskLabel, status: report.status, worktree, saved },
       'a job is reported',
     )
     // A day of these is remembered; what the job was about is not needed any more.
     // Without the note, the next start asks the database once more.
-    await book.changeAnyway(claim, { state: 'reported', result, answer: {} })
+    await this.#ports.book.changeAnyway(claim, { state: 'reported', result, answer: {} })
     return result
   }
 

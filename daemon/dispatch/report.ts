@@ -42,9 +42,9 @@ export class Reports {
       const claim = await this.#owned(session, input.jobId)
       if (claim.state === 'reported' || claim.state === 'reporting')
         return this.#repeated(session, claim, input)
-      if (claim.state === 'released') return this.#final(session, claim, input)
-      if (input.status === 'running') return this.#running(session, claim, input)
-      return this.#final(session, claim, input)
+      if (claim.state !== 'released' && input.status === 'running')
+        return this.#running(session, claim, input)
+      return this.#delivery.onItsWay(input.jobId, () => this.#final(session, claim, input))
     })
   }
 

@@ -56,6 +56,7 @@ export async function collectStatus(from: StatusSources): Promise<StatusReport> 
     from.place.read(),
     glance.read(),
   ])
+  const spooled = from.dispatch.delivery.waiting
   const beatAt = presence.lastBeatAt
   const ageMs = beatAt === null ? null : Date.now() - beatAt
   // The glance is up to a minute old; the floor is a matter of now.
@@ -76,7 +77,7 @@ export async function collectStatus(from: StatusSources): Promise<StatusReport> 
         floorBytes: config.minFreeDiskBytes,
         directory: config.worktreeDir,
       },
-      spooled: from.book.inState('reporting').map((claim) => claim.identity.jobId),
+      spooled,
       superseded: from.superseded.recent,
       notStarted,
       unsaved: (worktrees?.entries ?? [])
@@ -120,7 +121,7 @@ export async function collectStatus(from: StatusSources): Promise<StatusReport> 
       error: backend.problem?.message ?? null,
     },
     sessions: sessionStatuses(from),
-    jobs: jobStatuses(from),
+    jobs: jobStatuses(from, spooled),
     worktrees: worktrees === null ? null : { ...worktrees, free_disk_bytes: freeBytes },
     queue,
   })
@@ -180,7 +181,7 @@ function clientName(hello: { clientName: string | null; clientVersion: string | 
   return hello.clientVersion === null ? hello.clientName : `${hello.clientName} ${hello.clientVersion}`
 }
 
-function jobStatuses({ book, dispatch }: StatusSources): JobStatus[] {
+function jobStatuses({ book, dispatch }: StatusSources, spooled: readonly string[]): JobStatus[] {
   return book
     .all()
     .filter((claim) => LEASED.has(claim.state) || claim.state === 'lost')
@@ -194,6 +195,6 @@ function jobStatuses({ book, dispatch }: StatusSources): JobStatus[] {
       branch: claim.worktree?.branch ?? null,
       claimed_at: `${claim.identity.claimedAt.replace(' ', 'T')}Z`,
       lease_until: dispatch.beats.leaseUntil(claim.identity.jobId),
-      report_spooled: claim.state === 'reporting',
+      report_spooled: spooled.includes(claim.identity.jobId),
     }))
 }

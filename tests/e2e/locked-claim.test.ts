@@ -53,19 +53,30 @@ it('a forgotten claim whose row somebody keeps locked holds up neither the poll 
 
 it('a final report on a job whose row somebody keeps locked is answered in time, and delivered once', async () => {
   const atWork = await Scenario.atWork()
-  const { product, agent } = atWork
+  const { product, agent, machine } = atWork
   scenario = atWork.scenario
   await scenario.job(product.id)
   const { job_id } = await agent.call('wait_for_job', { wait_seconds: 30 })
+  const reporting = async (spooled: boolean) =>
+    expect((await machine.status()).jobs).toMatchObject([
+      { job_id, state: 'reporting', report_spooled: spooled },
+    ])
   const editor = await scenario.db.pool.connect()
   try {
     await editor.query('begin')
     await editor.query('select 1 from claude_jobs where id = $1 for update', [job_id])
     const begun = performance.now()
-    const report = await agent.call('update_job_status', { job_id, status: 'failed', error: 'no' })
+    const reported = agent.call('update_job_status', { job_id, status: 'failed', error: 'no' })
+    // On its way it is nothing that anybody need look at.
+    await until('on its way', async () => (await machine.status()).jobs[0]?.state === 'reporting')
+    expect(await machine.status()).toMatchObject({ state: 'healthy', problems: [] })
+    await reporting(false)
+    const report = await reported
     expect(report).toMatchObject({ delivered: false, worktree: 'kept' })
     // Ten seconds, and some for a machine that is busy; a second statement would end after sixteen.
     expect(performance.now() - begun).toBeLessThan(14_000)
+    expect((await machine.status()).problems).toMatchObject([{ code: 'REPORT_SPOOLED' }])
+    await reporting(true)
   } finally {
     await editor.query('rollback')
     editor.release()
