@@ -85,7 +85,12 @@ function databaseFacts({ database }: StatusReport): string[][] {
 function workFacts({ queue, worktrees }: StatusReport): string[][] {
   const facts: string[][] = []
   if (queue !== null) {
-    facts.push(['queue', `${queue.queued} queued, ${queue.claimed} claimed, ${queue.running} running`])
+    // A daemon of an earlier release does not say.
+    const elsewhere = queue.without_clone > 0 ? ` (${queue.without_clone} without a clone here)` : ''
+    facts.push([
+      'queue',
+      `${queue.queued} queued${elsewhere}, ${queue.claimed} claimed, ${queue.running} running`,
+    ])
   }
   if (worktrees !== null) {
     facts.push([

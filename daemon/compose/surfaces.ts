@@ -79,7 +79,11 @@ export function composeSurfaces(
       })
     return asking
   }
-  const queue = new QueueCount(sql)
+  const queue = new QueueCount(sql, async () => {
+    const rootsOf = await roots.snapshot()
+    const known = [rootsOf(), ...sessions.all().map((session) => rootsOf(session.hello?.repoRoots))]
+    return [...new Set(known.flatMap((products) => [...products.keys()]))]
+  })
   const notStarted = new NotStarted(sql, dispatch.backoff, instanceId)
   const place = new WorktreePlace(() => features.worktrees.place())
   const startedAt = new Date()

@@ -83,17 +83,29 @@ export async function queuedProducts(
   }))
 }
 
-/** The user's unfinished jobs by status. */
-export async function countJobs(
-  sql: Sql,
-  userId: string,
-): Promise<{ queued: number; claimed: number; running: number }> {
-  const { rows } = await sql.query<{ status: string; jobs: string }>({
+export interface JobCount {
+  readonly queued: number
+  /** Of those queued, the ones of products without a clone here. */
+  readonly without_clone: number
+  readonly claimed: number
+  readonly running: number
+}
+
+/** The user's unfinished jobs by status; `cloned`: ids of the products with a clone here. */
+export async function countJobs(sql: Sql, userId: string, cloned: readonly string[]): Promise<JobCount> {
+  const { rows } = await sql.query<{ status: string; jobs: string; without_clone: string }>({
     name: 'count-jobs',
-    text: `select status::text, count(*) as jobs from claude_jobs
+    text: `select status::text, count(*) as jobs, count(*) filter (where product_id <> all($2::text[])) as without_clone
+             from claude_jobs
             where user_id = $1 and status in ('QUEUED', 'CLAIMED', 'RUNNING') group by status`,
-    values: [userId],
+    values: [userId, cloned],
   })
-  const count = (status: string) => Number(rows.find((row) => row.status === status)?.jobs ?? 0)
-  return { queued: count('QUEUED'), claimed: count('CLAIMED'), running: count('RUNNING') }
+  const row = (status: string) => rows.find((one) => one.status === status)
+  const count = (status: string) => Number(row(status)?.jobs ?? 0)
+  return {
+    queued: count('QUEUED'),
+    without_clone: Number(row('QUEUED')?.without_clone ?? 0),
+    claimed: count('CLAIMED'),
+    running: count('RUNNING'),
+  }
 }

@@ -9,12 +9,15 @@ const PATIENCE_MS = 150
 /** The queue's depth and the database's latency, asked on request and never waited for long. */
 export class QueueCount {
   readonly #sql: Sql
+  readonly #cloned: () => Promise<readonly string[]>
   #last: StatusReport['queue'] = null
   #latencyMs: number | null = null
   #running: Promise<void> | null = null
 
-  constructor(sql: Sql) {
+  /** @param cloned ids of the products with a clone here, as the daemon or a session knows them */
+  constructor(sql: Sql, cloned: () => Promise<readonly string[]>) {
     this.#sql = sql
+    this.#cloned = cloned
   }
 
   /** ms of the last count that the database answered. */
@@ -33,9 +36,10 @@ export class QueueCount {
   }
 
   async #ask(userId: string): Promise<void> {
-    const from = performance.now()
     try {
-      this.#last = await countJobs(this.#sql, userId)
+      const cloned = await this.#cloned()
+      const from = performance.now()
+      this.#last = await countJobs(this.#sql, userId, cloned)
       this.#latencyMs = Math.round((performance.now() - from) * 10) / 10
     } catch {
       this.#last = null

@@ -51,7 +51,13 @@ export interface StatusReport {
     readonly saved: number
     readonly entries: readonly WorktreeStatus[]
   } | null
-  readonly queue: { readonly queued: number; readonly claimed: number; readonly running: number } | null
+  readonly queue: {
+    readonly queued: number
+    /** Of those queued, the ones of products without a clone here. */
+    readonly without_clone: number
+    readonly claimed: number
+    readonly running: number
+  } | null
 }
 
 export interface SessionStatus {

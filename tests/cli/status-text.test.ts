@@ -97,7 +97,7 @@ const healthy: StatusReport = {
       { job_id: 'job1', path: '/w/job1', branch: 'c', state: 'active', reason: null, bytes: 20 },
     ],
   },
-  queue: { queued: 3, claimed: 1, running: 1 },
+  queue: { queued: 3, without_clone: 1, claimed: 1, running: 1 },
 }
 
 describe('text', () => {
@@ -110,7 +110,7 @@ describe('text', () => {
         '  home       /home/u/.scrum4me',
         '  presence   present as box, last beat 2.0 s ago, longest gap 5.0 s',
         '  database   up, 0.4 ms, embedded /d, LISTEN listening',
-        '  queue      3 queued, 1 claimed, 1 running',
+        '  queue      3 queued (1 without a clone here), 1 claimed, 1 running',
         '  worktrees  2 in /w, 1.5 MiB, 1 saved, 5.0 GiB free',
         '',
         'Sessions',

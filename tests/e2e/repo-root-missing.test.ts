@@ -25,6 +25,7 @@ it('leaves a job without a repo root queued, says so once a minute, and gives it
   // The second time the session is not told again: it waits.
   expect(await agent.call('wait_for_job', { wait_seconds: 1 })).toMatchObject({ status: 'timeout' })
   expect(await scenario.jobRow(job)).toEqual(before)
+  expect((await machine.status()).queue).toMatchObject({ queued: 1, without_clone: 1 })
 
   // A job behind it is not starved.
   const known = await scenario.product(machine)

@@ -276,7 +276,9 @@ describe('reading', () => {
     const older = await job({ created_at: new Date(1_000) })
     await job()
     await seed.job(db)
-    expect(await countJobs(db.pool, userId)).toEqual({ queued: 2, claimed: 0, running: 0 })
+    const none = { claimed: 0, running: 0 }
+    expect(await countJobs(db.pool, userId, [productId])).toEqual({ queued: 2, without_clone: 0, ...none })
+    expect(await countJobs(db.pool, userId, [])).toEqual({ queued: 2, without_clone: 2, ...none })
     expect(await queuedProducts(db.pool, userId, [])).toMatchObject([
       { productId, oldestJobId: older, jobs: 2 },
     ])
