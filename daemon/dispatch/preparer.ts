@@ -193,6 +193,9 @@ export class Preparer {
       return
     }
     this.#backoff.succeeded(claim.identity.jobId)
+    if (made.warnings.length > 0) {
+      logger.warn({ job: claim.identity.jobId, warnings: made.warnings }, 'a worktree is made, with warnings')
+    }
     this.#ports.worktreesChanged()
     const resumed = isWorked(made.reused)
     await this.#deliver(claim, waiter, resumed, {
