@@ -110,6 +110,7 @@ export function composeSurfaces(
       wanted: () => demand.wanted,
       draining: owner.draining,
       endpointFault: () => endpointFault,
+      unfetched: () => worktrees.fetchFailures.recent,
       fileFaults: () => [
         ...fileFaults,
         ...features.rootWarnings(),

@@ -8,7 +8,9 @@ export const doctorMethod: ControlMethod = {
   async call(_params, context) {
     const [database, machine] = await Promise.all([
       databaseChecks(context),
-      machineChecks(context.config, context.repoRoots, context.git),
+      machineChecks(context.config, context.repoRoots, context.git, (clone) =>
+        context.worktrees.fetchFailures.answered(clone),
+      ),
     ])
     return { checks: [...database, ...machine] }
   },

@@ -194,7 +194,7 @@ export class Preparer {
     }
     this.#backoff.succeeded(claim.identity.jobId)
     if (made.warnings.length > 0) {
-      logger.warn({ job: claim.identity.jobId, warnings: made.warnings }, 'a worktree is made, with warnings')
+      logger.info({ job: claim.identity.jobId, warnings: made.warnings }, 'a worktree is made, with warnings')
     }
     this.#ports.worktreesChanged()
     const resumed = isWorked(made.reused)

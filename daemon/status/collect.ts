@@ -11,6 +11,7 @@ import type { SessionRegistry } from '../sessions/registry.ts'
 import { VERSION } from '../version.ts'
 import { withHome } from '../wire/daemon-command.ts'
 import type { JobStatus, SessionStatus, StatusReport } from '../wire/status-report.ts'
+import type { FetchFailure } from '../worktrees/git/fetch-failures.ts'
 import type { NotStarted } from './not-started.ts'
 import { problems } from './problems.ts'
 import type { QueueCount } from './queue-count.ts'
@@ -43,6 +44,7 @@ export interface StatusSources {
   draining(): boolean
   endpointFault(): string | null
   fileFaults(): readonly string[]
+  unfetched(): readonly FetchFailure[]
 }
 
 /** Reads every service's state; no database, git or disk is waited for longer than `status` may take. */
@@ -80,6 +82,7 @@ export async function collectStatus(from: StatusSources): Promise<StatusReport> 
       spooled,
       superseded: from.superseded.recent,
       notStarted,
+      unfetched: from.unfetched(),
       unsaved: (worktrees?.entries ?? [])
         .filter((entry) => entry.state === 'kept')
         .map((entry) => ({ jobId: entry.job_id, reason: entry.reason ?? 'unknown' })),

@@ -2,6 +2,7 @@ import type { FailedJob } from '../dispatch/job-backoff.ts'
 import { type DaemonError, sentence } from '../errors.ts'
 import type { SupersededReport } from '../jobs/superseded-reports.ts'
 import type { Problem } from '../wire/status-report.ts'
+import type { FetchFailure } from '../worktrees/git/fetch-failures.ts'
 
 export interface ProblemInputs {
   /** Why the database is not to be used, if so. */
@@ -19,6 +20,8 @@ export interface ProblemInputs {
   readonly superseded: readonly SupersededReport[]
   /** Jobs that could not be started here and wait for another try. */
   readonly notStarted: readonly FailedJob[]
+  /** Clones whose origin could not be fetched the last time. */
+  readonly unfetched: readonly FetchFailure[]
   /** Jobs whose work could not be saved, with the reason. */
   readonly unsaved: readonly { readonly jobId: string; readonly reason: string }[]
   /** Faults in files that a person wrote or that cannot be read. */
@@ -74,6 +77,7 @@ export function problems(inputs: ProblemInputs): Problem[] {
   }
   for (const report of inputs.superseded) found.push(superseded(report))
   for (const job of inputs.notStarted) found.push(notStarted(job))
+  for (const clone of inputs.unfetched) found.push(unfetched(clone))
   for (const { jobId, reason } of inputs.unsaved) {
     found.push({
       code: 'WORK_UNSAVED',
@@ -106,6 +110,15 @@ function notStarted({ jobId, taskLabel, error, tries, restMs }: FailedJob): Prob
     code: 'JOB_NOT_STARTED',
     message: `Job ${jobId} (${taskLabel}) could not be started on this machine${times}: ${sentence(error.message)}`,
     remedy: `${sentence(error.remedy)} It is tried again when a session waits${rest}, or at once after \`scrum4me-daemon restart\`.`,
+  }
+}
+
+function unfetched({ repoRoot, reason, ageMs }: FetchFailure): Problem {
+  return {
+    code: 'FETCH_FAILED',
+    message: `origin of ${repoRoot} could not be fetched ${durationText(ageMs)} ago, so jobs there begin from what was fetched last: ${sentence(reason)}`,
+    remedy:
+      'Look at the network, the address of origin and the keys: a service has no ssh-agent but that of the session it works for. `scrum4me-daemon doctor` tries again, as does the next job.',
   }
 }
 

@@ -10,6 +10,7 @@ import { Disk, freeBytes } from './disk.ts'
 import type { Engine } from './engine.ts'
 import { BaseFinder } from './git/base.ts'
 import { childEnvironment } from './git/environment.ts'
+import type { FetchFailures } from './git/fetch-failures.ts'
 import { Git } from './git/git.ts'
 import { KnownRepositories } from './git/known-repositories.ts'
 import type { Repository } from './git/repository.ts'
@@ -181,6 +182,11 @@ export class Worktrees implements Service {
    */
   get faults(): readonly string[] {
     return [...this.#engine.records.faults, ...this.#unlisted.values()]
+  }
+
+  /** Clones whose jobs begin from commits that may be old, because origin could not be fetched. */
+  get fetchFailures(): FetchFailures {
+    return this.#engine.bases.failures
   }
 
   /** One clone that git cannot read hides nothing of the others. */

@@ -55,6 +55,27 @@ test('names a clone that cannot be fetched and one that is gone', async () => {
   expect(stdout).toMatch(new RegExp(`✗ clone ${lost.id} .*no repository`))
 })
 
+test('status names a clone whose jobs begin from old commits, until origin answers again', async () => {
+  const { clone, origin } = await cloneWithOrigin(join(machine.dir, 'away'), 'away')
+  const { product_id } = await machine.json('init', clone)
+  await git(clone, 'remote', 'set-url', 'origin', '/nowhere/at/all.git')
+  await scenario.job(String(product_id))
+  const agent = await machine.agent()
+  const job = await agent.call('wait_for_job', { wait_seconds: 30 })
+  expect(job).toMatchObject({ base_fetched: false, warnings: [expect.stringContaining('may be old')] })
+  const { state, problems } = await machine.status()
+  expect({ state, problems }).toMatchObject({
+    state: 'degraded',
+    problems: [{ code: 'FETCH_FAILED', message: expect.stringContaining(`origin of ${clone} `) }],
+  })
+  expect(problems[0]?.remedy).toContain(`\`scrum4me-daemon doctor --home ${machine.home}\``)
+  await git(clone, 'remote', 'set-url', 'origin', origin)
+  await machine.cli('doctor')
+  expect((await machine.status()).problems).toEqual([])
+  await agent.call('update_job_status', { job_id: job.job_id, status: 'skipped' })
+  await agent.close()
+})
+
 test('doctor and init run no program that a clone’s configuration names', async () => {
   const { clone } = await cloneWithOrigin(join(machine.dir, 'hostile'), 'hostile')
   const canary = join(machine.dir, 'canary')

@@ -15,7 +15,11 @@ const CLONE_MS = FETCH_MS + 10_000
 const AT_ONCE = 4
 
 /** Each clone: readable, writable, and its origin answers a fetch with the daemon's own keys. */
-export async function cloneChecks(roots: RepoRoots, git: Git): Promise<readonly Check[]> {
+export async function cloneChecks(
+  roots: RepoRoots,
+  git: Git,
+  onAnswered: (clone: Repository) => void,
+): Promise<readonly Check[]> {
   const known = [...(await roots.known())]
   if (known.length === 0)
     return [skip('clones', 'no product has a repo root here; `scrum4me-daemon init` adds one')]
@@ -23,14 +27,19 @@ export async function cloneChecks(roots: RepoRoots, git: Git): Promise<readonly 
   for (let from = 0; from < known.length; from += AT_ONCE) {
     const part = known.slice(from, from + AT_ONCE).map(([id, root]) => {
       const name = `clone ${id}`
-      return within(name, CLONE_MS, () => cloneCheck(name, root, git))
+      return within(name, CLONE_MS, () => cloneCheck(name, root, git, onAnswered))
     })
     checks.push(...(await Promise.all(part)).flat())
   }
   return checks
 }
 
-async function cloneCheck(name: string, { path, source }: RepoRoot, git: Git): Promise<Check> {
+async function cloneCheck(
+  name: string,
+  { path, source }: RepoRoot,
+  git: Git,
+  onAnswered: (clone: Repository) => void,
+): Promise<Check> {
   let repository: Repository
   try {
     repository = await openRepository(git, path)
@@ -64,6 +73,7 @@ async function cloneCheck(name: string, { path, source }: RepoRoot, git: Git): P
   try {
     const ref = branch === null ? 'HEAD' : `refs/heads/${branch}`
     await git.run({ ...onClone(repository), deadlineMs: FETCH_MS }, ...FETCH, ref)
+    onAnswered(repository)
     return ok(name, `${path}; origin answers a fetch`)
   } catch (error) {
     if (error instanceof GitError && /couldn't find remote ref/i.test(error.stderr)) {

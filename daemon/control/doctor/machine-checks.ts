@@ -6,6 +6,7 @@ import { codeOf, toDaemonError } from '../../errors.ts'
 import { checkHome } from '../../ipc/check-home.ts'
 import { bytesText } from '../../status/bytes-text.ts'
 import type { Git } from '../../worktrees/git/git.ts'
+import type { Repository } from '../../worktrees/git/repository.ts'
 import { nearest } from '../../worktrees/nearest.ts'
 import { type Check, fail, ok, warn, within } from './check.ts'
 import { cloneChecks } from './clone-checks.ts'
@@ -16,13 +17,19 @@ const QUICK_MS = 10_000
  * What this process finds on this machine, with its own user, PATH and permissions: run inside the daemon
  * it speaks for the daemon, run by the CLI for what the daemon would find.
  */
-export async function machineChecks(config: Config, roots: RepoRoots, git: Git): Promise<readonly Check[]> {
+export async function machineChecks(
+  config: Config,
+  roots: RepoRoots,
+  git: Git,
+  /** Hears of each clone whose origin answered. */
+  onAnswered: (clone: Repository) => void = () => undefined,
+): Promise<readonly Check[]> {
   const parts = await Promise.all([
     within('configuration', QUICK_MS, () => configurationCheck(roots)),
     within('permissions', QUICK_MS, () => permissionChecks(config)),
     within('disk', QUICK_MS, () => diskChecks(config)),
     within('git', QUICK_MS, () => gitCheck(git)),
-    cloneChecks(roots, git),
+    cloneChecks(roots, git, onAnswered),
   ])
   return parts.flat()
 }

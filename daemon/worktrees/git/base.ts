@@ -2,6 +2,7 @@ import { KeyQueue } from '../../lock/key-queue.ts'
 import { WorktreeError } from '../worktree-error.ts'
 import { askedDefault, guessedDefault, ownDefault, recordedDefault } from './default-branch.ts'
 import { fetchBranch } from './fetch.ts'
+import { FetchFailures } from './fetch-failures.ts'
 import type { Git } from './git.ts'
 import { GitError } from './git-error.ts'
 import { branchTip } from './read-ref.ts'
@@ -41,6 +42,7 @@ interface Shared {
  * clone's lock: git's own lock of the one ref is enough, and a slow origin must not keep anybody from the clone.
  */
 export class BaseFinder {
+  readonly failures = new FetchFailures()
   readonly #git: Git
   /** One fetch at a time; key: common directory. */
   readonly #turns = new KeyQueue()
@@ -121,10 +123,12 @@ export class BaseFinder {
       // origin/HEAD is what origin said when it was cloned; the branch may have been renamed since.
       const sha = recorded === null ? null : await fetchTip(recorded).catch(unlessGone)
       const found = sha ?? (await fetchTip(await this.#askedOrGuessed(repository, sshAuthSock, stop)))
+      this.failures.answered(repository)
       if (found !== null) return { sha: found, fetched: true, warnings: [] }
     } catch (error) {
       if (!(error instanceof GitError) || error.isDiskFull) throw error
       if (error.why === 'aborted' || error.why === 'lost') throw error
+      this.failures.failed(repository, error.message)
       return this.#lastFetched(repository, recorded, error)
     }
     return { sha: await this.#ownTip(repository), fetched: false, warnings: ['origin has no commit yet'] }
