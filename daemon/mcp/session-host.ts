@@ -143,12 +143,13 @@ export class SessionHost {
       if (tool === undefined || !listed) {
         throw new McpError(ErrorCode.InvalidParams, `There is no tool ${name.slice(0, 80)} here`)
       }
-      const call = () => callTool(tool, args, this.#options.context(this.#site(key, tap, extra)))
+      const context = this.#options.context(this.#site(key, tap, extra))
+      const call = () => callTool(tool, args, context)
       const once = !tool.annotations.readOnlyHint && !REPEATABLE.has(name)
       const result = once
         ? this.#options.memory
             .run(connection.id, connection.socket, extra.requestId, name, call)
-            .catch((error: unknown) => notBegun(name, error))
+            .catch((error: unknown) => notBegun(name, error, context))
         : call()
       if (name !== 'wait_for_job') this.#track(result)
       return result
@@ -185,9 +186,10 @@ export class SessionHost {
 }
 
 /** On a full disk, for instance. What else went wrong is not known to have changed nothing. */
-function notBegun(name: string, error: unknown): CallToolResult {
+function notBegun(name: string, error: unknown, { clean }: Pick<ToolContext, 'clean'>): CallToolResult {
   if (!(error instanceof NotNotedError)) throw error
   const { code, message, remedy } = toDaemonError(error.cause)
   const what = `${name} was not begun, because it could not be noted on disk; nothing was changed. ${message}`
-  return { isError: true, content: [{ type: 'text', text: new DaemonError(code, what, remedy, error).text }] }
+  const { text } = new DaemonError(code, what, remedy, error)
+  return { isError: true, content: [{ type: 'text', text: clean(text) }] }
 }

@@ -17,6 +17,9 @@ it('a call that cannot be noted on disk is refused like any other failure, and w
   expect(await scenario.db.query('select 1 from todos')).toEqual([])
 
   await rm(calls)
+  expect(await agent.fails('create_todo', { title: 'Later' })).toContain(
+    `\`scrum4me-daemon logs --home ${machine.home}\``,
+  )
   await mkdir(calls, { mode: 0o700 })
   await agent.call('create_todo', { title: 'Later' })
   expect(await scenario.db.query('select 1 from todos')).toHaveLength(1)
