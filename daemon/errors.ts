@@ -113,11 +113,15 @@ export function unlessMissing<T>(fallback: T): (error: unknown) => T {
   }
 }
 
+/** Of an id that no row has, which may be megabytes long: what is shown, characters. */
+const SHOWN_ID = 200
+
 /** The contract's words for both "does not exist" and "is not yours". */
 export function notFound(entity: string, id: string): DaemonError {
+  const shown = id.length > SHOWN_ID ? `${id.slice(0, SHOWN_ID)}…` : id
   return new DaemonError(
     'NOT_FOUND',
-    `${entity} ${id} not found or not accessible`,
+    `${entity} ${shown} not found or not accessible`,
     'Check the id; nothing was changed.',
   )
 }

@@ -27,7 +27,7 @@ export async function requireProduct({ prisma, caller }: Backlog, id: string): P
   const row = storable(id)
     ? await prisma.product.findFirst({ where: { id, ...visibleTo(caller) }, select: { id: true } })
     : null
-  if (row === null) throw missing('Product', id)
+  if (row === null) throw notFound('Product', id)
   return row.id
 }
 
@@ -38,7 +38,7 @@ export async function requirePbi({ prisma, caller }: Backlog, id: string): Promi
         select: { product_id: true },
       })
     : null
-  if (row === null) throw missing('PBI', id)
+  if (row === null) throw notFound('PBI', id)
   return { productId: row.product_id }
 }
 
@@ -49,7 +49,7 @@ export async function requireStory({ prisma, caller }: Backlog, id: string): Pro
         select: { product_id: true },
       })
     : null
-  if (row === null) throw missing('Story', id)
+  if (row === null) throw notFound('Story', id)
   return { productId: row.product_id }
 }
 
@@ -63,7 +63,7 @@ export async function requireTask(
         select: { product_id: true, story_id: true },
       })
     : null
-  if (row === null) throw missing('Task', id)
+  if (row === null) throw notFound('Task', id)
   return { productId: row.product_id, storyId: row.story_id }
 }
 
@@ -75,13 +75,8 @@ export async function requireQuestion({ prisma, caller }: Backlog, id: string): 
         select: { asked_by: true },
       })
     : null
-  if (row === null) throw missing('Question', id)
+  if (row === null) throw notFound('Question', id)
   return { askedBy: row.asked_by }
-}
-
-/** NOT_FOUND in the contract's words; an id no database could hold is shown shortened. */
-export function missing(entity: string, id: string): DaemonError {
-  return notFound(entity, id.length > 200 ? `${id.slice(0, 200)}…` : id)
 }
 
 /** PostgreSQL refuses a NUL in a parameter, so no row has such an id. */

@@ -1,8 +1,7 @@
 import { readDatabaseError } from '../db/database-error.ts'
 import type { Prisma, PrismaClient } from '../db/generated/client.ts'
-import { DaemonError } from '../errors.ts'
+import { DaemonError, notFound } from '../errors.ts'
 import { backoff, delay } from '../lifecycle/delay.ts'
-import { missing } from './access.ts'
 
 /** Where the new item goes; times are the database's. */
 export interface Place {
@@ -50,7 +49,7 @@ function inTurn<T>(
   return prisma.$transaction(async (tx) => {
     await tx.$executeRaw`set local lock_timeout = '5s'`
     const locked = await tx.$executeRaw`select 1 from products where id = ${productId} for no key update`
-    if (locked === 0) throw missing('Product', productId)
+    if (locked === 0) throw notFound('Product', productId)
     return insert(tx, await next(tx))
   })
 }

@@ -1,4 +1,5 @@
-import { missing, requireStory, requireTask, requireWriter } from './access.ts'
+import { notFound } from '../errors.ts'
+import { requireStory, requireTask, requireWriter } from './access.ts'
 import type { Backlog } from './backlog.ts'
 import { databaseTime } from './database-time.ts'
 import { notifyQuestion } from './notify.ts'
@@ -19,7 +20,7 @@ export async function askQuestion(backlog: Backlog, asked: NewQuestion): Promise
   if (asked.taskId !== undefined) {
     const task = await requireTask(backlog, asked.taskId)
     // A task of another story is none that this question could be about.
-    if (task.storyId !== asked.storyId) throw missing('Task', asked.taskId)
+    if (task.storyId !== asked.storyId) throw notFound('Task', asked.taskId)
   }
   return prisma.$transaction(async (tx) => {
     const now = await databaseTime(tx)

@@ -1,5 +1,5 @@
-import { DaemonError } from '../errors.ts'
-import { missing, requireQuestion, requireWriter } from './access.ts'
+import { DaemonError, notFound } from '../errors.ts'
+import { requireQuestion, requireWriter } from './access.ts'
 import type { Backlog } from './backlog.ts'
 import { databaseTime } from './database-time.ts'
 import { notifyQuestion } from './notify.ts'
@@ -31,7 +31,7 @@ export async function cancelQuestion(backlog: Backlog, id: string): Promise<void
       where: { id },
       select: { id: true, status: true, story_id: true, task_id: true, product_id: true, asked_by: true },
     })
-    if (row === null) throw missing('Question', id)
+    if (row === null) throw notFound('Question', id)
     await notifyQuestion(tx, row)
     return true
   })

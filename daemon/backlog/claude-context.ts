@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { PrismaClient } from '../db/generated/client.ts'
-import { missing, requireProduct } from './access.ts'
+import { notFound } from '../errors.ts'
+import { requireProduct } from './access.ts'
 import type { Backlog } from './backlog.ts'
 import { rowsOf } from './rows.ts'
 import { statusToApi } from './status.ts'
@@ -23,7 +24,7 @@ export async function claudeContext(backlog: Backlog, id: string) {
       definition_of_done: true,
     },
   })
-  if (product === null) throw missing('Product', id)
+  if (product === null) throw notFound('Product', id)
   const sprint = await activeSprint(prisma, productId)
   return { product, sprint, story: sprint === null ? null : await nextStory(prisma, sprint.id) }
 }

@@ -1,4 +1,5 @@
-import { missing, requireStory, requireWriter } from './access.ts'
+import { notFound } from '../errors.ts'
+import { requireStory, requireWriter } from './access.ts'
 import { append } from './append.ts'
 import type { Backlog } from './backlog.ts'
 import { nextTask } from './next-place.ts'
@@ -22,7 +23,7 @@ export async function createTask(backlog: Backlog, task: NewTask) {
     async (tx, place) => {
       // Read here, not before the lock: the story may have entered a sprint while we waited.
       const story = await tx.story.findUnique({ where: { id: task.storyId }, select: { sprint_id: true } })
-      if (story === null) throw missing('Story', task.storyId)
+      if (story === null) throw notFound('Story', task.storyId)
       return tx.task.create({
         data: {
           product_id: productId,

@@ -1,5 +1,5 @@
-import { DaemonError } from '../errors.ts'
-import { missing, requireTask, requireWriter } from './access.ts'
+import { DaemonError, notFound } from '../errors.ts'
+import { requireTask, requireWriter } from './access.ts'
 import type { Backlog } from './backlog.ts'
 import { databaseTime } from './database-time.ts'
 import { notify } from './notify.ts'
@@ -19,7 +19,7 @@ export async function dispatchJob(backlog: Backlog, taskId: string): Promise<{ j
   return prisma.$transaction(async (tx) => {
     await tx.$executeRaw`set local lock_timeout = '5s'`
     const locked = await tx.$executeRaw`select 1 from tasks where id = ${taskId} for no key update`
-    if (locked === 0) throw missing('Task', taskId)
+    if (locked === 0) throw notFound('Task', taskId)
     const active = await tx.claudeJob.findFirst({
       where: { task_id: taskId, status: { in: [...ACTIVE_JOB] } },
       select: { id: true, user_id: true },

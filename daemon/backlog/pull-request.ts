@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { DaemonError } from '../errors.ts'
-import { missing, requirePbi, requireWriter } from './access.ts'
+import { DaemonError, notFound } from '../errors.ts'
+import { requirePbi, requireWriter } from './access.ts'
 import type { Backlog } from './backlog.ts'
 import { rowsOf } from './rows.ts'
 
@@ -12,7 +12,7 @@ export async function setPullRequest(backlog: Backlog, pbiId: string, url: strin
     where: { id: pbiId },
     data: { pr_url: url, pr_merged_at: null, updated_at: new Date() },
   })
-  if (count === 0) throw missing('PBI', pbiId)
+  if (count === 0) throw notFound('PBI', pbiId)
 }
 
 const merged = z.object({ pr_url: z.string(), pr_merged_at: z.date() })

@@ -1,4 +1,5 @@
-import { missing, requireStory, storable, visibleTo } from './access.ts'
+import { notFound } from '../errors.ts'
+import { requireStory, storable, visibleTo } from './access.ts'
 import type { Backlog } from './backlog.ts'
 import { databaseTime } from './database-time.ts'
 import { QUESTION_COLUMNS, type Question, toQuestion } from './question.ts'
@@ -11,7 +12,7 @@ export async function readQuestion({ prisma, caller }: Backlog, id: string): Pro
         select: QUESTION_COLUMNS,
       })
     : null
-  if (row === null) throw missing('Question', id)
+  if (row === null) throw notFound('Question', id)
   return toQuestion(row, await databaseTime(prisma))
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Prisma } from '../db/generated/client.ts'
-import { missing } from './access.ts'
+import { notFound } from '../errors.ts'
 import { rowsOf } from './rows.ts'
 import { statusToApi } from './status.ts'
 
@@ -19,6 +19,6 @@ export async function readTask(db: Prisma.TransactionClient, id: string): Promis
     schema,
     await db.$queryRaw`select id, status::text, implementation_plan from tasks where id = ${id}`,
   )
-  if (row === undefined) throw missing('Task', id)
+  if (row === undefined) throw notFound('Task', id)
   return { ...row, status: statusToApi(row.status) }
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Prisma } from '../db/generated/client.ts'
-import { missing, requireTask, requireWriter } from './access.ts'
+import { notFound } from '../errors.ts'
+import { requireTask, requireWriter } from './access.ts'
 import type { Backlog } from './backlog.ts'
 import { readTask, type TaskState } from './read-task.ts'
 import { rowsOf } from './rows.ts'
@@ -39,7 +40,7 @@ export async function updateTaskStatus(
           select s.id as story_id, s.status::text as story_status, s.sprint_id, t.status::text as task_status
           from tasks t join stories s on s.id = t.story_id where t.id = ${taskId}`,
     )
-    if (before === undefined) throw missing('Task', taskId)
+    if (before === undefined) throw notFound('Task', taskId)
     await tx.task.updateMany({ where: { id: taskId }, data: { status: next, updated_at: new Date() } })
     const change = await storyChange(tx, before, next)
     if (change !== null) {

@@ -1,7 +1,7 @@
-import { missing, requireWriter, visibleTo } from '../backlog/access.ts'
+import { requireWriter, visibleTo } from '../backlog/access.ts'
 import type { Backlog } from '../backlog/backlog.ts'
 import { dispatchJob } from '../backlog/dispatch-job.ts'
-import { DaemonError } from '../errors.ts'
+import { DaemonError, notFound } from '../errors.ts'
 import type { ControlMethod } from './control-method.ts'
 import { Params } from './params.ts'
 
@@ -36,7 +36,7 @@ async function findTask({ prisma, caller }: Backlog, wanted: string) {
   })
   const exact = tasks.find((task) => task.id === wanted)
   const [first, second] = exact === undefined ? tasks : [exact]
-  if (first === undefined) throw missing('Task', wanted)
+  if (first === undefined) throw notFound('Task', wanted)
   if (second !== undefined) {
     const list = tasks.map((task) => `${task.id} (${task.product.name})`).join(', ')
     throw new DaemonError(

@@ -1,8 +1,8 @@
-import { missing, requireWriter } from '../backlog/access.ts'
+import { requireWriter } from '../backlog/access.ts'
 import type { Backlog } from '../backlog/backlog.ts'
 import { ACTIVE_JOB } from '../backlog/dispatch-job.ts'
 import { NOW } from '../db/sql.ts'
-import { DaemonError } from '../errors.ts'
+import { DaemonError, notFound } from '../errors.ts'
 import { NOTIFY_ENQUEUED, NOTIFY_STATUS } from '../jobs/notifications.ts'
 import type { ControlContext } from './context.ts'
 import type { ControlMethod } from './control-method.ts'
@@ -119,7 +119,7 @@ async function find({ prisma, caller }: Backlog, id: string) {
     where: { id, user_id: caller.userId },
     select: { id: true, status: true, task_id: true },
   })
-  if (job === null) throw missing('Job', id)
+  if (job === null) throw notFound('Job', id)
   return job
 }
 

@@ -1,7 +1,7 @@
-import { missing, requireWriter, visibleTo } from '../backlog/access.ts'
+import { requireWriter, visibleTo } from '../backlog/access.ts'
 import type { Backlog } from '../backlog/backlog.ts'
 import { notify } from '../backlog/notify.ts'
-import { DaemonError } from '../errors.ts'
+import { DaemonError, notFound } from '../errors.ts'
 import type { ControlMethod } from './control-method.ts'
 import { Params } from './params.ts'
 
@@ -69,7 +69,7 @@ export const answerMethod: ControlMethod = {
 
 async function report(backlog: Backlog, id: string, answer: string) {
   const question = await backlog.prisma.claudeQuestion.findFirst({ where: { id, ...answerable(backlog) } })
-  if (question === null) throw missing('Question', id)
+  if (question === null) throw notFound('Question', id)
   const isOurs = question.answer === answer && question.answered_by === backlog.caller.userId
   if (question.status !== 'answered' || !isOurs) {
     const status = question.status === 'open' ? 'expired' : question.status

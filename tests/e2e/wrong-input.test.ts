@@ -45,6 +45,19 @@ describe('wrong input gets the contract’s error and changes nothing', () => {
     }
   })
 
+  it('an id of a hundred thousand characters is not said back', async () => {
+    const id = 'x'.repeat(100_000)
+    for (const [tool, args] of [
+      ['wait_for_job', { product_id: id }],
+      ['update_job_status', { job_id: id, status: 'done' }],
+      ['job_heartbeat', { job_id: id }],
+    ] as const) {
+      const text = await agent.fails(tool, args)
+      expect(text).toMatch(/^NOT_FOUND: \w+ x+… not found/)
+      expect(text.length).toBeLessThan(400)
+    }
+  })
+
   it('jobs of other users and jobs that ended', async () => {
     const foreign = await seed.job(scenario.db)
     const ended = await scenario.job(product.id, { quiet: true, row: { status: 'DONE' } })

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { z } from 'zod'
-import { DaemonError, messageOf } from '../../errors.ts'
-import { missing, requireTask } from '../access.ts'
+import { DaemonError, messageOf, notFound } from '../../errors.ts'
+import { requireTask } from '../access.ts'
 import type { ActiveJob } from '../active-job.ts'
 import type { Backlog } from '../backlog.ts'
 import { rowsOf } from '../rows.ts'
@@ -82,7 +82,7 @@ async function readTexts({ prisma }: Backlog, taskId: string): Promise<z.output<
     where: { id: taskId },
     select: { code: true, implementation_plan: true, story: { select: { acceptance_criteria: true } } },
   })
-  if (row === null) throw missing('Task', taskId)
+  if (row === null) throw notFound('Task', taskId)
   return { ...row, acceptance_criteria: row.story.acceptance_criteria }
 }
 
