@@ -153,7 +153,9 @@ export class Dispatch implements Service {
           claim.owner.key,
           `Job ${jobId} was given back to the queue by a person. Stop working on it.`,
         )
-      await book.change(claim, { state: 'released', releasedAt })
+      // Handed out: whether or not the answer is known to be received, the worktree may have been worked in.
+      const worked = claim.worked || claim.state === 'held'
+      await book.change(claim, { state: 'released', releasedAt, worked })
       return true
     })
   }
