@@ -54,7 +54,7 @@ export function relativeLocations(env: NodeJS.ProcessEnv, options: PathOptions =
 }
 
 /** What a shell leaves alone in quotes, a unit file, or an MCP configuration. */
-function fromTilde(path: string, env: NodeJS.ProcessEnv): string {
+export function fromTilde(path: string, env: NodeJS.ProcessEnv): string {
   return path.startsWith('~/') ? join(env.HOME || homedir(), path.slice(2)) : path
 }
 

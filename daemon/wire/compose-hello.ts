@@ -1,3 +1,4 @@
+import { fromTilde } from '../paths.ts'
 import { VERSION } from '../version.ts'
 import { findClientProcess } from './find-client-process.ts'
 import type { SessionHello } from './hello.ts'
@@ -12,7 +13,7 @@ export async function composeHello(env: NodeJS.ProcessEnv, client: unknown): Pro
   const connectionId = `${process.pid}-${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`
   const repoRoots: Record<string, string> = {}
   for (const [key, value] of Object.entries(env)) {
-    if (key.startsWith(ROOT_PREFIX) && value) repoRoots[key.slice(ROOT_PREFIX.length)] = value
+    if (key.startsWith(ROOT_PREFIX) && value) repoRoots[key.slice(ROOT_PREFIX.length)] = fromTilde(value, env)
   }
   return {
     role: 'session',

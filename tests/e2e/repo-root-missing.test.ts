@@ -1,3 +1,4 @@
+import { relative } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Installation } from '../support/installation.ts'
 import { Scenario } from '../support/scenario.ts'
@@ -43,11 +44,15 @@ it('leaves a job without a repo root queued, says so once a minute, and gives it
   await agent.call('update_job_status', { job_id: job, status: 'skipped' })
 })
 
-it('takes the root that the session’s own environment names', async () => {
+it('takes the root that the session’s own environment names, also from its home on', async () => {
   const product = await scenario.product(machine, { known: false })
-  const job = await scenario.job(product.id)
-  const agent = await machine.agent({ env: { [`SCRUM4ME_REPO_ROOT_${product.id}`]: product.clone } })
-  const claimed = await agent.call('wait_for_job', { wait_seconds: 20 })
-  expect(claimed).toMatchObject({ status: 'claimed', job_id: job })
-  await agent.call('update_job_status', { job_id: job, status: 'skipped' })
+  // No shell expands what stands in an MCP configuration.
+  for (const root of [product.clone, `~/${relative(machine.env.HOME ?? '', product.clone)}`]) {
+    const job = await scenario.job(product.id)
+    const agent = await machine.agent({ env: { [`SCRUM4ME_REPO_ROOT_${product.id}`]: root } })
+    const claimed = await agent.call('wait_for_job', { wait_seconds: 20 })
+    expect(claimed).toMatchObject({ status: 'claimed', job_id: job })
+    await agent.call('update_job_status', { job_id: job, status: 'skipped' })
+    await agent.close()
+  }
 })
