@@ -266,13 +266,21 @@ test('a question past its time reads as expired everywhere, without anybody writ
   ).toEqual([{ status: 'expired' }])
 })
 
-test('a waiting call learns that its question expired', async () => {
+test('a waiting call learns that its question expired, or is gone', async () => {
   const quick = await workbench({ pollMs: 50, db: bench.db })
   try {
     const waiting = ask({ wait_seconds: 600 }, quick.agentOf(owner.caller))
     await asked()
     await bench.db.query(`update claude_questions set expires_at = now() at time zone 'utc'`)
     expect(await waiting).toMatchObject({ status: 'expired' })
+    // Deleted with its story, say.
+    const { call } = quick.agentOf(owner.caller)
+    const gone = call('ask_user_question', { story_id: storyId, question: 'q', wait_seconds: 600 })
+    await expect.poll(rows).toHaveLength(2)
+    await bench.db.query('delete from claude_questions')
+    expect(await gone).toMatchObject({
+      ...{ isError: true, content: [{ text: expect.stringMatching(/^NOT_FOUND: Question /) }] },
+    })
   } finally {
     await quick.close()
   }
