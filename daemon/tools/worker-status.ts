@@ -1,7 +1,12 @@
 import { z } from 'zod'
+import type { JobCalls } from './job-calls.ts'
+import { omit, omitted } from './omitted.ts'
+import { jsonBytes, MAX_RESULT_BYTES, takeWithin } from './shrink.ts'
 import { defineTool } from './tool.ts'
 
 const PART = z.record(z.string(), z.unknown())
+/** For each of the four lists. */
+const LIST_BYTES = MAX_RESULT_BYTES / 5
 
 const OUTPUT = z.object({
   state: z.string().describe('healthy, degraded, starting or draining.'),
@@ -21,6 +26,7 @@ const OUTPUT = z.object({
       }),
     )
     .describe('Tools left out of the catalog, with the reason.'),
+  omitted,
 })
 
 export const workerStatus = defineTool({
@@ -32,7 +38,24 @@ export const workerStatus = defineTool({
   tables: [],
   input: z.object({}),
   output: OUTPUT,
-  async call(_input, { jobs }) {
-    return OUTPUT.parse(await jobs.status())
+  async call(_input, { jobs, clean }) {
+    const report = await jobs.status()
+    if (jsonBytes(report) <= MAX_RESULT_BYTES) return OUTPUT.parse(report)
+    const { shown, left } = shorten(report)
+    return OUTPUT.parse({ ...shown, ...omit(left, clean('`scrum4me-daemon status --json` has them all.')) })
   },
 })
+
+/** Of a machine with hundreds of agents the first of each list: room for all else, and what is wrong comes first. */
+function shorten(report: Awaited<ReturnType<JobCalls['status']>>) {
+  const { worktrees } = report
+  const problems = takeWithin(report.problems, LIST_BYTES)
+  const sessions = takeWithin(report.sessions, LIST_BYTES)
+  const jobs = takeWithin(report.jobs, LIST_BYTES)
+  const entries = takeWithin(worktrees?.entries ?? [], LIST_BYTES)
+  const shown = {
+    ...{ ...report, problems: problems.kept, sessions: sessions.kept, jobs: jobs.kept },
+    worktrees: worktrees === null ? null : { ...worktrees, entries: entries.kept },
+  }
+  return { shown, left: problems.left + sessions.left + jobs.left + entries.left }
+}

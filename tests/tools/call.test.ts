@@ -63,6 +63,25 @@ test('fields the schema does not name do not leave', async () => {
   expect(result.structuredContent).toEqual({ fine: true })
 })
 
+test('the status of a machine with hundreds of agents is short enough to be read, and says what is left out', async () => {
+  const job = { job_id: 'c'.repeat(25), worktree_path: '/home/somebody/'.repeat(5) }
+  const many = Array.from({ length: 300 }, () => job)
+  const report = {
+    ...{ state: 'degraded', problems: [{ code: 'DISK_LOW' }, ...many], daemon: null, presence: null },
+    ...{ database: null, sessions: many, jobs: many, worktrees: { count: 300, entries: many } },
+    ...{ queue: { queued: 1, claimed: 300, running: 0 }, missing_tools: [] },
+  }
+  // Only what comes out of it counts, so the report need not be whole.
+  const jobs = { ...contextOf(bench, owner).jobs, status: async () => JSON.parse(JSON.stringify(report)) }
+  const said = await owner.ok('worker_status', {}, { context: { jobs } })
+  const text = JSON.stringify(said)
+  expect(text.length).toBeLessThanOrEqual(40_000)
+  const shown = text.split('"job_id"').length - 1
+  expect(shown).toBeGreaterThan(100)
+  expect(said).toMatchObject({ omitted: { count: 1200 - shown }, worktrees: { count: 300 } })
+  expect(said.problems).toContainEqual({ code: 'DISK_LOW' })
+})
+
 test('wrong arguments are refused before anything is asked', async () => {
   const context = { backlog: unauthorized }
   expect(await owner.fails('create_pbi', { title: 'x' }, { context })).toMatch(
