@@ -61,11 +61,13 @@ describe('usage', () => {
     { args: ['extra'], error: "too many arguments: 'extra'" },
     { args: ['--home', '/nowhere', 'extra'], error: "too many arguments: 'extra'" },
     { args: ['--home'], error: "option '--home <dir>' argument missing" },
+    { args: ['--home', ''], error: "option '--home <dir>' argument '' is invalid" },
+    { args: ['--home='], error: "option '--home <dir>' argument '' is invalid" },
   ])('mcp $args is wrong usage by either name of the shim', async ({ args, error }) => {
     for (const command of [[MAIN, 'mcp'], [SHIM]]) {
       const child = spawnSync(process.execPath, [...command, ...args], { encoding: 'utf8', input: '' })
       expect(child).toMatchObject({ status: 2, stdout: '' })
-      expect(child.stderr).toMatch(new RegExp(`^error: ${error}\n`))
+      expect(child.stderr).toMatch(new RegExp(`^error: ${error}`))
     }
   })
 
