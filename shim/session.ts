@@ -4,6 +4,7 @@ import { idOf, isNotification, isRecord, isRequest, isResponse, parseJson } from
 import { MCP_VERSIONS } from '../daemon/wire/mcp-versions.ts'
 import { MAX_MESSAGE_BYTES, MAX_UNANSWERED, MAX_UNANSWERED_BYTES } from '../daemon/wire/protocol.ts'
 import { Unanswered } from '../daemon/wire/unanswered.ts'
+import { lineToSend } from './line-to-send.ts'
 import { Link } from './link.ts'
 import { staticAnswers } from './static-answers.ts'
 
@@ -29,6 +30,8 @@ interface Call {
   readonly line: string
   /** A list's result for when no daemon gives one. */
   readonly builtIn: string | undefined
+  /** When it came, on `performance.now()`'s clock. */
+  readonly since: number
   wasSent: boolean
   /** Disconnects that the daemon did not announce. */
   cuts: number
@@ -36,7 +39,8 @@ interface Call {
 }
 
 /**
- * One MCP client and whichever daemon is there. Messages pass through as they are; kept is what a change of
+ * One MCP client and whichever daemon is there. Messages pass through as they are, but for the time that a call has
+ * waited; kept is what a change of
  * daemons needs: what the client said once (`initialize`, its log level), and the calls without an answer.
  */
 export class Session {
@@ -97,7 +101,7 @@ export class Session {
 
   #call(request: JsonRpcRequest, line: string): void {
     const builtIn = this.#builtIn.get(request.method)
-    const call: Call = { request, line, builtIn, wasSent: false, cuts: 0 }
+    const call: Call = { request, line, builtIn, since: performance.now(), wasSent: false, cuts: 0 }
     const isOpen = this.#link.phase === 'open'
     this.#settle(request.id)
     if (!isOpen && builtIn !== undefined) this.#giveUp(call)
@@ -112,7 +116,7 @@ export class Session {
   #send(call: Call): void {
     clearTimeout(call.timer)
     call.wasSent = true
-    this.#link.send(call.line)
+    this.#link.send(lineToSend(call.request, call.line, performance.now() - call.since))
     if (call.builtIn === undefined) return
     this.#shown = this.#catalog
     this.#giveUpAfter(call, LIST_MS)

@@ -8,6 +8,9 @@ import type { CallSite } from './session-host.ts'
 /** Claude Code moves a call to the background after two minutes; others give up after one. */
 const DEFAULT_SECONDS = { claudeCode: 110, other: 50 }
 
+/** For a daemon that has just started to find its database, and a job that is there, though the time is over. */
+const LEAST_MS = 5_000
+
 export interface JobCallServices {
   readonly dispatch: Dispatch
   cleanUp(): Promise<Record<'removed' | 'kept' | 'skipped', CleanedWorktree[]>>
@@ -23,7 +26,8 @@ export function jobCalls(services: JobCallServices, site: CallSite): JobCalls {
       const client = site.session.hello?.clientName ?? ''
       const seconds =
         waitSeconds ?? (/claude.?code/i.test(client) ? DEFAULT_SECONDS.claudeCode : DEFAULT_SECONDS.other)
-      const wait = { productId, waitMs: seconds * 1000, signal: site.signal }
+      const waitMs = Math.max(Math.min(LEAST_MS, seconds * 1000), seconds * 1000 - site.waitedMs)
+      const wait = { productId, waitMs, signal: site.signal }
       const outcome = await whileWaiting(site, 'Waiting for a job', () =>
         dispatch.waits.wait(site.session, wait),
       )

@@ -22,6 +22,7 @@ import type { ToolContext } from '../tools/context.ts'
 import { getPrompt, listPrompts } from '../tools/prompts.ts'
 import { SERVER_CAPABILITIES, SERVER_INFO, SERVER_INSTRUCTIONS } from '../tools/server-info.ts'
 import type { Tool } from '../tools/tool.ts'
+import { WAITED_MS } from '../wire/protocol.ts'
 import { type CallMemory, NotNotedError } from './call-memory.ts'
 import { type Delivered, DeliveryTap } from './delivery-tap.ts'
 
@@ -31,6 +32,8 @@ type Extra = RequestHandlerExtra<ServerRequest, ServerNotification>
 export interface CallSite {
   readonly session: Session
   readonly signal: AbortSignal
+  /** How long the client had been waiting when the call came here: for a daemon, or with an earlier one. */
+  readonly waitedMs: number
   progress(message: string): void
   /** Resolves with what became of this call's answer. */
   answerDelivered(): Promise<Delivered>
@@ -170,6 +173,7 @@ export class SessionHost {
     return {
       session,
       signal: extra.signal,
+      waitedMs: waitedMs(extra),
       progress(message) {
         if (token === undefined || extra.signal.aborted) return
         progress += 1
@@ -183,6 +187,11 @@ export class SessionHost {
       answerDelivered: () => tap.expect(extra.requestId),
     }
   }
+}
+
+function waitedMs({ _meta }: Extra): number {
+  const told = _meta?.[WAITED_MS]
+  return typeof told === 'number' && told > 0 ? told : 0
 }
 
 /** On a full disk, for instance. What else went wrong is not known to have changed nothing. */

@@ -13,7 +13,7 @@ export const EVENT = {
   /** daemon → client, then the socket closes: `Refusal` */
   refused: 'refused',
   /**
-   * both ways on a session connection: one JSON-RPC message, verbatim. The daemon's requests have ids that no
+   * both ways on a session connection: one JSON-RPC message, verbatim but for `WAITED_MS`. The daemon's requests have ids that no
    * other connection has, because a client answers to whichever daemon is there by then.
    */
   mcp: 'mcp',
@@ -26,6 +26,12 @@ export const EVENT = {
 } as const
 
 export type EventName = (typeof EVENT)[keyof typeof EVENT]
+
+/**
+ * In `_meta` of a call that a shim could not send at once, or sends again: how long its client waits already, ms.
+ * What the client allows a call in all does not begin anew with every daemon.
+ */
+export const WAITED_MS = 'scrum4me/waitedMs'
 
 /** Largest frame on the socket, bytes (contract 7). */
 export const MAX_FRAME_BYTES = 8 * 1024 * 1024

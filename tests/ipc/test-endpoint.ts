@@ -60,7 +60,7 @@ export function testEndpoint(paths: Paths, options: TestEndpointOptions = {}): T
   return { endpoint, log, sessions, calls }
 }
 
-/** Tools: echo, big (bytes), progress (count), wait (ms), hold (for ever, if TEST_HOLDS), log, changed, pid, memory. */
+/** Tools: echo, meta, big (bytes), progress (count), wait (ms), hold (for ever, if TEST_HOLDS), log, changed, pid, memory. */
 async function serve(connection: SessionConnection, begun: (call: TestCall) => void): Promise<void> {
   const server = new Server(SERVER_INFO, { capabilities: SERVER_CAPABILITIES })
   server.setRequestHandler(ListToolsRequestSchema, async () => ({
@@ -74,6 +74,7 @@ async function serve(connection: SessionConnection, begun: (call: TestCall) => v
     const text = (value: unknown) => ({ content: [{ type: 'text' as const, text: JSON.stringify(value) }] })
     if (name === 'big') return { content: [{ type: 'text', text: 'x'.repeat(Number(args.bytes)) }] }
     if (name === 'pid') return text(process.pid)
+    if (name === 'meta') return text(request.params._meta ?? null)
     if (name === 'memory') {
       globalThis.gc?.()
       return text(process.memoryUsage.rss())

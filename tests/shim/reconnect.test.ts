@@ -97,6 +97,7 @@ test('planned restarts do not count, and calls made meanwhile wait for the next 
     expect(await daemon.exited).toBe(0)
   }
   const late = session.call('echo', { late: true })
+  const delayed = session.call('meta')
   // Longer than a call waits when no restart was announced.
   await delay(5_500)
   expect(session.messages.filter(({ result }) => result?.isError)).toEqual([])
@@ -104,6 +105,11 @@ test('planned restarts do not count, and calls made meanwhile wait for the next 
   await last.line(/^serving/)
   expect((await waiting).result?.isError).toBeUndefined()
   expect((await late).result?.content?.[0]?.text).toBe('{"late":true}')
+  // What its client allows for an answer has gone on running out.
+  const meta = JSON.parse((await delayed).result?.content?.[0]?.text ?? '')
+  expect(meta).toEqual({ 'scrum4me/waitedMs': expect.any(Number) })
+  expect(meta['scrum4me/waitedMs']).toBeGreaterThan(5_000)
+  expect((await session.call('meta')).result?.content?.[0]?.text).toBe('null')
 })
 
 test('a call for which no daemon came in time is not sent to a later one', async () => {
