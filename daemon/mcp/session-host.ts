@@ -169,11 +169,13 @@ export class SessionHost {
     const session = this.#options.sessions.get(key)
     if (session === undefined) throw new Error('a call of a session that is not registered')
     const token = extra._meta?.progressToken
-    let progress = 0
+    const waited = waitedMs(extra)
+    // It must grow for one token; an earlier daemon's was below the seconds it took (`while-waiting.ts`).
+    let progress = Math.ceil(waited / 1_000)
     return {
       session,
       signal: extra.signal,
-      waitedMs: waitedMs(extra),
+      waitedMs: waited,
       progress(message) {
         if (token === undefined || extra.signal.aborted) return
         progress += 1
