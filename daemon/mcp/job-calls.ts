@@ -92,6 +92,6 @@ export function outcomeUnknown(tool: string): DaemonError {
   return new DaemonError(
     'OUTCOME_UNKNOWN',
     `The daemon was cut off while ${tool} ran, so whether it took effect is unknown; it was not run again`,
-    'Look whether it did before you call it again: get_claude_context shows stories, tasks and todos, check_queue_empty the jobs, list_open_questions the questions; PBIs, logs and pull requests are to be seen in Scrum4Me.',
+    'Look whether it did before you call it again: get_claude_context shows the next story of the active sprint with its tasks, and your todos, check_queue_empty the jobs, list_open_questions the questions; other stories and tasks, PBIs, logs and pull requests are to be seen in Scrum4Me.',
   )
 }
