@@ -40,8 +40,8 @@ interface Call {
 
 /**
  * One MCP client and whichever daemon is there. Messages pass through as they are, but for the time that a call has
- * waited; kept is what a change of
- * daemons needs: what the client said once (`initialize`, its log level), and the calls without an answer.
+ * waited; kept is what a change of daemons needs: what the client said once (`initialize`, its log level), and the
+ * calls without an answer.
  */
 export class Session {
   readonly #link = new Link(this)

@@ -13,8 +13,8 @@ export const EVENT = {
   /** daemon → client, then the socket closes: `Refusal` */
   refused: 'refused',
   /**
-   * both ways on a session connection: one JSON-RPC message, verbatim but for `WAITED_MS`. The daemon's requests have ids that no
-   * other connection has, because a client answers to whichever daemon is there by then.
+   * both ways on a session connection: one JSON-RPC message, verbatim but for `WAITED_MS`. The daemon's requests
+   * have ids that no other connection has, because a client answers to whichever daemon is there by then.
    */
   mcp: 'mcp',
   /** daemon → client before a planned end: the daemon drains and will be back or is gone for good */
