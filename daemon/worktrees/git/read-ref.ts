@@ -22,8 +22,8 @@ export async function areAbsent(repository: Repository, refs: readonly string[])
   const { commonDir, refsInFiles } = repository
   if (!refsInFiles) return false
   const loose = refs.map((ref) => lstat(join(commonDir, ref)).then(() => null, emptyIfMissing))
-  const [lines, ...found] = await Promise.all([packedLines(commonDir), ...loose])
-  const isPacked = (ref: string) => lines?.some((line) => line.endsWith(` ${ref}`)) !== false
+  const [packed, ...found] = await Promise.all([packedRefs(commonDir), ...loose])
+  const isPacked = (ref: string) => packed?.includes(` ${ref}\n`) !== false
   return found.every((one) => one === '') && !refs.some(isPacked)
 }
 
@@ -33,15 +33,20 @@ async function textOf({ commonDir, refsInFiles }: Repository, ref: string): Prom
   const loose = await readPlainFile(join(commonDir, ref))
   if (loose === null) return null
   if (loose !== '') return loose.trim() || null
-  const lines = await packedLines(commonDir)
-  const line = lines?.find((one) => one.endsWith(` ${ref}`))
-  return lines === null ? null : (line?.slice(0, -ref.length - 1) ?? '')
+  const packed = await packedRefs(commonDir)
+  if (packed === null) return null
+  const end = packed.indexOf(` ${ref}\n`)
+  return end === -1 ? '' : ownCopy(packed.slice(packed.lastIndexOf('\n', end) + 1, end))
 }
 
-/** Of `packed-refs`; null: there are too many, or they cannot be read. */
-async function packedLines(commonDir: string): Promise<string[] | null> {
-  const text = await readPlainFile(join(commonDir, 'packed-refs'))
-  return text === null ? null : text.split('\n')
+/** Lines of an id, a space and a ref; null: there are too many, or they cannot be read. */
+function packedRefs(commonDir: string): Promise<string | null> {
+  return readPlainFile(join(commonDir, 'packed-refs'))
+}
+
+/** A part of a text keeps all of it in memory, and an id is remembered for a day, beside megabytes of packed refs. */
+function ownCopy(part: string): string {
+  return Buffer.from(part, 'latin1').toString('latin1')
 }
 
 function emptyIfMissing(error: unknown): '' | null {

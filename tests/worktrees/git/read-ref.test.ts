@@ -1,6 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Git } from '../../../daemon/worktrees/git/git.ts'
 import { areAbsent, branchTip } from '../../../daemon/worktrees/git/read-ref.ts'
@@ -45,3 +47,26 @@ test('a file that holds no object id is left to git', async () => {
   expect(await tip('refs/heads/broken')).toBeNull()
   expect(await absent('refs/heads/broken')).toBe(false)
 })
+
+test('what is kept of a ref is its id, not the file that it stood in', async () => {
+  await person(clone, 'pack-refs', '--all')
+  const head = (await person(clone, 'rev-parse', 'HEAD')).trim()
+  const packed = join(clone, '.git/packed-refs')
+  const tags = Array.from({ length: 30_000 }, (_, n) => `${head} refs/tags/${String(n).padStart(8, '0')}\n`)
+  await writeFile(packed, (await readFile(packed, 'utf8')) + tags.join(''))
+  const repository = await openRepository(git(), clone)
+  const read = () => branchTip(git(), repository, 'refs/remotes/origin/main')
+  await read()
+  const { size } = await stat(packed)
+  const before = heapBytes()
+  const kept: (string | null)[] = []
+  for (let n = 0; n < 10; n += 1) kept.push(await read())
+  expect(heapBytes() - before).toBeLessThan(size)
+  expect(new Set(kept)).toEqual(new Set([head]))
+})
+
+function heapBytes(): number {
+  setFlagsFromString('--expose-gc')
+  runInNewContext('gc')()
+  return process.memoryUsage().heapUsed
+}
