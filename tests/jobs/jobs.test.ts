@@ -2,11 +2,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { attach } from '../../daemon/jobs/attach.ts'
 import { type ClaimedJob, type ClaimRequest, claimNext } from '../../daemon/jobs/claim.ts'
 import { countJobs, queuedProducts, readJob } from '../../daemon/jobs/read.ts'
-import { fail, release } from '../../daemon/jobs/release.ts'
-import { type Report, writeLateReport, writeReport } from '../../daemon/jobs/report.ts'
+import { fail, isReleasedAt, release } from '../../daemon/jobs/release.ts'
+import { type Report, readReported, writeLateReport, writeReport } from '../../daemon/jobs/report.ts'
 import { rescueExpired } from '../../daemon/jobs/rescue.ts'
 import { beat } from '../../daemon/presence/beat.ts'
-import { registerWorker } from '../../daemon/presence/worker-row.ts'
+import { registerWorker, unregisterWorker } from '../../daemon/presence/worker-row.ts'
 import { type TestDatabase, testDatabase } from '../support/postgres.ts'
 import { seed } from '../support/seed.ts'
 
@@ -39,6 +39,10 @@ const job = async (row: Record<string, unknown> = {}) =>
   String((await seed.job(db, { product_id: productId, user_id: userId, ...row })).id)
 const row = async (id: string) => (await db.query('select * from claude_jobs where id = $1', [id]))[0]
 const clear = () => db.query('delete from claude_jobs')
+const NO_CLAIM = {
+  ...{ claimed_by_token_id: null, worker_instance_id: null, claimed_at: null, lease_until: null },
+  ...{ started_at: null, plan_snapshot: null, branch: null, base_sha: null },
+}
 const done: Report = { status: 'DONE', branch: 'b', summary: 's', error: null, headSha: 'abc', pushed: true }
 
 async function claim(more: Partial<ClaimRequest> = {}): Promise<ClaimedJob> {
@@ -47,26 +51,54 @@ async function claim(more: Partial<ClaimRequest> = {}): Promise<ClaimedJob> {
   return claimed
 }
 
+/** While somebody has rows locked; not for so long that one who waits for them waits for ever. */
+async function holding(sql: string, values: unknown[], work: () => Promise<void>): Promise<void> {
+  const person = await db.pool.connect()
+  const enough = setTimeout(() => void person.query('rollback').catch(() => undefined), 2_000)
+  try {
+    await person.query('begin')
+    await person.query(sql, values)
+    await work()
+    // Nobody waited for it.
+    expect(await person.query('select now() = statement_timestamp() as over')).toMatchObject({
+      rows: [{ over: false }],
+    })
+  } finally {
+    clearTimeout(enough)
+    await person.query('rollback')
+    person.release()
+  }
+}
+
 describe('claimNext', () => {
   it('takes the oldest fitting job and leaves all others alone', async () => {
     await clear()
-    const other = await seed.product(db, { user_id: userId })
-    await job({ product_id: String(other.id), created_at: new Date(1_000) })
+    const other = await seed.product(db)
+    const second = await seed.product(db, { user_id: userId })
+    await job({ product_id: second.id, created_at: new Date(1_000) })
     await job({ status: 'DONE', created_at: new Date(1_000) })
     await job({ task_id: null, created_at: new Date(1_000) })
     await seed.job(db, { created_at: new Date(1_000) })
+    // A member's job for the same product.
+    await seed.job(db, { product_id: productId, user_id: other.user_id, created_at: new Date(1_000) })
     const resting = await job({ created_at: new Date(2_000) })
-    const oldest = await job({ created_at: new Date(3_000) })
+    // What an earlier attempt left in it.
+    const stale = { branch: 'b', head_sha: 'h', pushed_at: new Date(1), error: 'e', finished_at: new Date(1) }
+    const oldest = await job({ ...stale, created_at: new Date(3_000) })
     await job({ created_at: new Date(4_000) })
     const claimed = await claim({ exclude: [resting] })
     expect(claimed.identity.jobId).toBe(oldest)
     expect(claimed).toMatchObject({ attempt: 1, planSnapshot: 'Do it.', productId })
     expect(claimed.task).toMatchObject({ title: expect.any(String), implementation_plan: 'Do it.' })
-    expect(await row(oldest)).toMatchObject({
+    const taken = await row(oldest)
+    expect(taken).toMatchObject({
       status: 'CLAIMED',
       worker_instance_id: 'here',
       plan_snapshot: 'Do it.',
+      ...{ branch: null, head_sha: null, pushed_at: null, error: null, finished_at: null },
     })
+    // From this statement on: a daemon that dies before its first beat must not keep the job for ever.
+    expect(Number(taken?.lease_until) - Number(taken?.claimed_at)).toBe(60_000)
     expect(await claimNext(db.pool, request({ products: [] }))).toBeNull()
   })
 
@@ -78,6 +110,16 @@ describe('claimNext', () => {
     expect(await claimNext(db.pool, request())).toBeNull()
   })
 
+  it('waits for no job that somebody keeps locked, and takes the next', async () => {
+    await clear()
+    const locked = await job({ created_at: new Date(1_000) })
+    const next = await job({ created_at: new Date(2_000) })
+    await holding('select 1 from claude_jobs where id = $1 for update', [locked], async () => {
+      expect((await claim()).identity.jobId).toBe(next)
+      expect(await claimNext(db.pool, request())).toBeNull()
+    })
+  })
+
   it('leaves alone what a newer Scrum4Me marks for others, where it has the columns', async () => {
     const newer = await testDatabase()
     try {
@@ -87,7 +129,9 @@ describe('claimNext', () => {
       await newer.query(
         `alter table claude_jobs add sprint_run_id text, add runtime text, add required_capability text`,
       )
+      await newer.query(`alter type "ClaudeJobKind" add value 'ANOTHER'`)
       const marked = { product_id: product, user_id: user }
+      await seed.job(newer, { ...marked, kind: 'ANOTHER', created_at: new Date(0) })
       await seed.job(newer, { ...marked, sprint_run_id: 'r', created_at: new Date(1) })
       await seed.job(newer, { ...marked, runtime: 'OTHER', created_at: new Date(2) })
       await seed.job(newer, { ...marked, required_capability: 'gpu', created_at: new Date(3) })
@@ -140,6 +184,36 @@ describe('writes by a claim’s identity', () => {
     expect(await readJob(db.pool, 'somebody', id)).toBeNull()
   })
 
+  it('an ended job is known again by the claim that ended it, and by no other', async () => {
+    await clear()
+    await job()
+    const { identity } = await claim()
+    expect(await readReported(db.pool, identity, 'DONE')).toBeNull()
+    await writeReport(db.pool, identity, { ...done, branch: null })
+    expect(await readReported(db.pool, identity, 'DONE')).toMatchObject({ status: 'DONE', branch: null })
+    expect(await readReported(db.pool, identity, 'FAILED')).toBeNull()
+    const others = [{ tokenId: 'x' }, { instanceId: 'there' }, { claimedAt: '2020-01-01 00:00:00' }]
+    for (const other of others)
+      expect(await readReported(db.pool, { ...identity, ...other }, 'DONE')).toBeNull()
+  })
+
+  it('a release clears all of the claim, and is known again by its time alone', async () => {
+    await clear()
+    const id = await job()
+    const { identity } = await claim()
+    await attach(db.pool, identity, { branch: 'b', baseSha: 'sha' })
+    await writeReport(db.pool, identity, { ...done, status: 'RUNNING' })
+    const at = '2030-01-02 03:04:05.678'
+    expect(await isReleasedAt(db.pool, id, at)).toBe(false)
+    expect(await release(db.pool, identity, at)).toBe(at)
+    expect(await row(id)).toMatchObject({ status: 'QUEUED', retry_count: 0, ...NO_CLAIM })
+    expect(await isReleasedAt(db.pool, id, at)).toBe(true)
+    expect(await isReleasedAt(db.pool, id, '2030-01-02 03:04:05.679')).toBe(false)
+    await db.query(`update claude_jobs set status = 'CANCELLED' where id = $1`, [id])
+    expect(await isReleasedAt(db.pool, id, at)).toBe(false)
+    expect(await writeLateReport(db.pool, identity, at, done)).toBeNull()
+  })
+
   it('a late report counts while the released job is untouched, and not after', async () => {
     await clear()
     const id = await job()
@@ -178,6 +252,39 @@ describe('rescueExpired', () => {
     expect((await row(last))?.error).toMatch(/lease expired 3 times/)
     for (const spared of [own, live, web]) expect(await row(spared)).toMatchObject({ status: 'CLAIMED' })
   })
+
+  it('spares other users, ended jobs and locked rows; clears all of the claim, whoever held it', async () => {
+    await clear()
+    const at = new Date(Date.now() - 60_000)
+    const old = {
+      status: 'CLAIMED',
+      claimed_by_token_id: tokenId,
+      claimed_at: at,
+      started_at: at,
+      branch: 'b',
+    }
+    const expired = { ...old, base_sha: 's', plan_snapshot: 'p', worker_instance_id: 'here', lease_until: at }
+    const [taken, forgotten, last, ended, locked] = await Promise.all([
+      // Remembered here as ours, and another's by now.
+      job({ ...expired, worker_instance_id: 'there' }),
+      job(expired),
+      job({ ...expired, retry_count: 2 }),
+      job({ ...expired, status: 'CANCELLED' }),
+      job(expired),
+    ])
+    const foreign = (await seed.job(db, expired)).id
+    await holding('select 1 from claude_jobs where id = $1 for update', [locked], async () => {
+      const rescued = await rescueExpired(db.pool, { userId, instanceId: 'here', own: [taken] })
+      expect(rescued.map((one) => one.jobId).sort()).toEqual([taken, forgotten, last].sort())
+    })
+    for (const id of [taken, forgotten])
+      expect(await row(id)).toMatchObject({ status: 'QUEUED', ...NO_CLAIM })
+    const failed = await row(last)
+    expect(failed).toMatchObject({ status: 'FAILED', retry_count: 2, ...NO_CLAIM })
+    expect(failed?.finished_at).toBeInstanceOf(Date)
+    expect(await row(ended)).toMatchObject({ status: 'CANCELLED' })
+    for (const id of [foreign, locked]) expect(await row(id)).toMatchObject({ status: 'CLAIMED' })
+  })
 })
 
 describe('beat', () => {
@@ -190,11 +297,16 @@ describe('beat', () => {
     await db.query(`update claude_jobs set worker_instance_id = 'there' where id = $1`, [
       taken?.identity.jobId,
     ])
+    const leaseOfTaken = (await row(taken?.identity.jobId ?? ''))?.lease_until
     await db.query(`update claude_jobs set status = 'CANCELLED' where id = $1`, [cancelled?.identity.jobId])
     await db.query(`update claude_jobs set lease_until = now() - interval '1 day' where id = $1`, [
       ours?.identity.jobId,
     ])
     await db.query(`update claude_workers set last_seen_at = now() - interval '1 day'`)
+    // Under our name as well, but not of this user, or over.
+    const theirs = { worker_instance_id: 'here', claimed_by_token_id: tokenId, claimed_at: new Date() }
+    await seed.job(db, { ...theirs, status: 'CLAIMED' })
+    await job({ ...theirs, status: 'DONE' })
     const held = [ours, taken, cancelled].map((one) => ({
       jobId: one?.identity.jobId ?? '',
       claimedAt: one?.identity.claimedAt ?? '',
@@ -211,12 +323,28 @@ describe('beat', () => {
     expect(answer.strays).toEqual([
       { jobId: stray?.identity.jobId, claimedAt: stray?.identity.claimedAt, tokenId },
     ])
+    expect(await row(taken?.identity.jobId ?? '')).toMatchObject({ lease_until: leaseOfTaken })
     const renewed = await row(ours?.identity.jobId ?? '')
     expect(Number(renewed?.lease_until)).toBeGreaterThan(Date.now() + 30_000)
     const [seen] = await db.query<{ age: string }>(
       `select extract(epoch from (now() at time zone 'utc') - last_seen_at) as age from claude_workers`,
     )
     expect(Number(seen?.age)).toBeLessThan(30)
+  })
+
+  it('renews no later claim of a job, nor one of another token, and tells which it is', async () => {
+    await clear()
+    await job()
+    const { identity } = await claim()
+    const worker = { userId, tokenId, instanceId: 'here' }
+    const before = await row(identity.jobId)
+    for (const wrong of [{ claimedAt: '2020-01-01 00:00:00' }, { tokenId: 'another' }]) {
+      const answer = await beat(db.pool, { ...worker, leaseSeconds: 600, held: [{ ...identity, ...wrong }] })
+      expect(answer.held).toMatchObject([{ jobId: identity.jobId, status: 'CLAIMED', ours: false }])
+      // Nobody remembers it as it is.
+      expect(answer.strays).toHaveLength('claimedAt' in wrong ? 1 : 0)
+    }
+    expect(await row(identity.jobId)).toEqual(before)
   })
 
   it('renews a claim made with an earlier token of the user: a new token loses no job', async () => {
@@ -236,27 +364,44 @@ describe('beat', () => {
     await job()
     const { identity } = await claim()
     const worker = { userId, tokenId, instanceId: 'here' }
-    const person = await db.pool.connect()
-    try {
-      await person.query('begin')
-      await person.query('select * from claude_workers for update')
-      await person.query('select * from claude_jobs for update')
-      const answer = await beat(db.pool, {
-        ...worker,
-        leaseSeconds: 60,
-        held: [identity],
-      })
-      expect(answer).toMatchObject({ present: true })
-      expect(answer.held[0]).toMatchObject({ ours: true })
-    } finally {
-      await person.query('rollback')
-      person.release()
-    }
+    const ask = () => beat(db.pool, { ...worker, leaseSeconds: 60, held: [identity] })
+    await holding('select * from claude_workers for update', [], async () => {
+      expect(await ask()).toMatchObject({ present: true, renewed: false, held: [{ ours: true }] })
+    })
+    await holding('select * from claude_jobs for update', [], async () => {
+      expect(await ask()).toMatchObject({ present: true, renewed: true, held: [{ ours: true }] })
+    })
+  })
+
+  it('is of this machine alone: another one of the token is neither renewed nor taken for this', async () => {
+    const worker = { userId, tokenId, instanceId: 'here' }
+    const there = { ...worker, instanceId: 'there' }
+    for (const one of [worker, there]) await registerWorker(db.pool, one, { hostname: 'h', pid: 1 })
+    await db.query(`update claude_workers set last_seen_at = 'epoch'`)
+    const ask = () => beat(db.pool, { ...worker, leaseSeconds: 60, held: [] })
+    expect(await ask()).toMatchObject({ present: true, renewed: true })
+    const seen = async () =>
+      db.query('select instance_id, last_seen_at > $1 as fresh from claude_workers order by 1', [
+        '2020-01-01',
+      ])
+    expect(await seen()).toEqual([
+      { instance_id: 'here', fresh: true },
+      { instance_id: 'there', fresh: false },
+    ])
+    // Whoever registers is there at once, not from its first beat on.
+    await registerWorker(db.pool, there, { hostname: 'h', pid: 2 })
+    expect(await seen()).toContainEqual({ instance_id: 'there', fresh: true })
+    await unregisterWorker(db.pool, worker)
+    expect(await seen()).toEqual([{ instance_id: 'there', fresh: true }])
+    expect(await ask()).toMatchObject({ present: false, renewed: false })
   })
 
   it('sees a token that was revoked or has expired, and a worker row that is gone', async () => {
     const worker = { userId, tokenId, instanceId: 'here' }
-    const ask = () => beat(db.pool, { ...worker, leaseSeconds: 60, held: [] })
+    const ask = (as = worker) => beat(db.pool, { ...as, leaseSeconds: 60, held: [] })
+    expect(await ask()).toMatchObject({ tokenValid: true })
+    const another = (await seed.user(db)).id
+    expect(await ask({ ...worker, userId: another })).toMatchObject({ tokenValid: false })
     await db.query(
       `update api_tokens set expires_at = now() at time zone 'utc' - interval '1 second' where id = $1`,
       [tokenId],
