@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { ClaimBook } from '../../daemon/jobs/claim-book.ts'
 import { type ClaimRecord, parseClaimRecord } from '../../daemon/jobs/claim-record.ts'
 import { RecordStore } from '../../daemon/state/record-store.ts'
@@ -76,4 +76,83 @@ test('a claim that was forgotten while the disk would not is forgotten there, to
   await book.writeAgain()
   expect(book.fault).toBeNull()
   expect(await readdir(directory)).toEqual([])
+})
+
+test('a claim that was replaced is neither changed nor forgotten through the one before it', async () => {
+  const { book, open, inTheWay } = await given()
+  const [old, two] = [claim('one'), claim('two')]
+  await book.add(old)
+  const newer = { ...old, identity: { ...old.identity, claimedAt: '2026-01-02 00:00:00' } }
+  await book.add(newer)
+  expect(await book.change(old, { state: 'held' })).toBeUndefined()
+  expect(await book.changeAnyway(old, { state: 'held' })).toEqual({ claim: undefined, fault: undefined })
+  await book.forget(old)
+  expect(book.get('one')).toBe(newer)
+  expect((await open()).get('one')).toEqual(newer)
+
+  await inTheWay('two')
+  await expect(book.add(two)).rejects.toThrow()
+  const { claim: changed, fault } = await book.changeAnyway(two, { state: 'held' })
+  expect(changed).toMatchObject({ state: 'held' })
+  expect(fault).toBeInstanceOf(Error)
+})
+
+test('of another instance’s claims a report alone is remembered; what is claimed anew is no earlier daemon’s', async () => {
+  const { directory, book, open } = await given()
+  const theirs = (jobId: string) => ({
+    ...claim(jobId),
+    identity: { ...claim(jobId).identity, instanceId: 'x' },
+  })
+  await book.add({ ...theirs('held'), state: 'held' })
+  await book.add({ ...theirs('reporting'), state: 'reporting' })
+  await book.add(claim('ours'))
+  const next = await open()
+  expect(next.all().map(({ identity }) => identity.jobId)).toEqual(['ours', 'reporting'])
+  expect((await readdir(directory)).sort()).toEqual(['ours.json', 'reporting.json'])
+  expect(next.isInherited(claim('ours'))).toBe(true)
+  await next.add(claim('ours'))
+  expect(next.isInherited(claim('ours'))).toBe(false)
+})
+
+test('steps on a job follow each other, also one that failed, and it is busy until the last is over', async () => {
+  const { book } = await given()
+  const begun: string[] = []
+  let fail = (_error: Error): void => undefined
+  let end = (): void => undefined
+  const first = book.exclusive('one', () => {
+    begun.push('first')
+    return new Promise<void>((_, reject) => {
+      fail = reject
+    })
+  })
+  const second = book.exclusive('one', () => {
+    begun.push('second')
+    return new Promise<void>((resolve) => {
+      end = resolve
+    })
+  })
+  await book.exclusive('two', async () => undefined)
+  expect(begun).toEqual(['first'])
+  fail(new Error('no'))
+  await expect(first).rejects.toThrow('no')
+  await expect.poll(() => begun).toEqual(['first', 'second'])
+  expect(book.isBusy('one')).toBe(true)
+  end()
+  await second
+  expect(book.isBusy('one')).toBe(false)
+})
+
+test('how long a claim is in its state is not changed by what else is noted of it', async () => {
+  vi.useFakeTimers({ toFake: ['performance', 'Date'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const { book } = await given()
+  const added = { ...claim('one'), since: new Date().toISOString() }
+  await book.add(added)
+  vi.advanceTimersByTime(5_000)
+  const running = await book.change(added, { running: true })
+  expect(running?.since).toBe(added.since)
+  expect(book.ageMs(added)).toBe(5_000)
+  const held = await book.change(added, { state: 'held' })
+  expect(held?.since).toBe(new Date().toISOString())
+  expect(book.ageMs(added)).toBe(0)
 })

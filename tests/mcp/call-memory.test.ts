@@ -1,7 +1,7 @@
-import { appendFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { CallMemory } from '../../daemon/mcp/call-memory.ts'
 
 describe('CallMemory', () => {
@@ -39,9 +39,19 @@ describe('CallMemory', () => {
     let runs = 0
     const call = async () => text(`run ${++runs}`)
     await memory.run('shim', 'a', 1, 't', call)
-    await memory.run('shim', 'a', '1', 't', call)
-    await memory.run('other', 'a', 1, 't', call)
+    await memory.run('shim', 'b', '1', 't', call)
+    await memory.run('other', 'c', 1, 't', call)
     expect(runs).toBe(3)
+  })
+
+  it('many calls unanswered at once run once each', async () => {
+    const memory = await open()
+    let runs = 0
+    const all = (socket: string) =>
+      Promise.all(Array.from({ length: 50 }, (_, n) => memory.run('shim', socket, n, 't', call)))
+    const call = async () => text(`run ${++runs}`)
+    expect(await all('b')).toEqual(await all('a'))
+    expect(runs).toBe(50)
   })
 
   it('an id used again on one and the same socket is another call', async () => {
@@ -55,6 +65,8 @@ describe('CallMemory', () => {
 
   it('a call that was cut off is unknown to the next daemon and does not run again', async () => {
     const memory = await open()
+    // Of an earlier call with the same id, whose result says nothing of this one.
+    await memory.run('shim', 'a', 5, 'create_todo', async () => text('another'))
     void memory.run('shim', 'a', 5, 'create_pbi', () => new Promise(() => undefined))
     // The file is there a moment before its note.
     const note = async () => {
@@ -74,6 +86,8 @@ describe('CallMemory', () => {
     const [file = ''] = await readdir(directory)
     await appendFile(join(directory, file), '{"id":"2","to')
     expect(await (await open()).run('shim', 'a', 2, 't', async () => text('now'))).toEqual(text('now'))
+    // What is noted behind it is read all the same.
+    expect(await (await open()).run('shim', 'a', 2, 't', async () => text('again'))).toEqual(text('now'))
   })
 
   it('a connection id that is a path stays below the directory', async () => {
@@ -89,5 +103,32 @@ describe('CallMemory', () => {
     const call = async () => text(`run ${++runs}`)
     await expect(memory.run('shim', 'a', 1, 't', call)).rejects.toThrow()
     expect(runs).toBe(0)
+    await mkdir(directory)
+    expect(await memory.run('shim', 'b', 1, 't', call)).toEqual(text('run 1'))
+  })
+
+  it('remembers while any socket of the shim is open, and for ten minutes after the last', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const minutes = (count: number) => vi.advanceTimersByTime(count * 60_000)
+    const memory = await open()
+    let runs = 0
+    const ask = (socket: string) => memory.run('shim', socket, 1, 't', async () => text(`run ${++runs}`))
+    memory.opened('shim')
+    await ask('a')
+    memory.opened('shim')
+    memory.closed('shim')
+    minutes(11)
+    memory.closed('shim')
+    minutes(9)
+    memory.opened('shim')
+    minutes(9)
+    expect(await ask('b')).toEqual(text('run 1'))
+    memory.closed('shim')
+    minutes(9)
+    expect(await ask('c')).toEqual(text('run 1'))
+    minutes(2)
+    await vi.waitFor(async () => expect(await readdir(directory)).toEqual([]))
+    expect(await ask('d')).toEqual(text('run 2'))
   })
 })

@@ -10,7 +10,10 @@ class Pipe implements Transport {
   onerror?: ((error: Error) => void) | undefined
   readonly sent: JSONRPCMessage[] = []
   async start(): Promise<void> {}
+  /** A peer that takes nothing any more. */
+  isFull = false
   async send(message: JSONRPCMessage): Promise<void> {
+    if (this.isFull) await new Promise(() => undefined)
     this.sent.push(message)
   }
   async close(): Promise<void> {
@@ -30,15 +33,19 @@ describe('DeliveryTap', () => {
   let tap: DeliveryTap
   let outcome: string
   let pong: () => void
+  let noPong: () => void
+  let isLeaving: boolean
 
   beforeEach(async () => {
     vi.useFakeTimers()
     pipe = new Pipe()
-    tap = new DeliveryTap(pipe)
+    isLeaving = false
+    tap = new DeliveryTap(pipe, () => isLeaving)
     tap.usePing(
       () =>
-        new Promise((resolve) => {
+        new Promise((resolve, reject) => {
           pong = () => resolve(undefined)
+          noPong = () => reject(new Error('no answer'))
         }),
     )
     await tap.start()
@@ -62,6 +69,39 @@ describe('DeliveryTap', () => {
     await pipe.close()
     await settle()
     expect(outcome).toBe('not received')
+  })
+
+  it('closed while the answer could not leave: not received', async () => {
+    pipe.isFull = true
+    void tap.send(answer)
+    await settle()
+    await pipe.close()
+    await settle()
+    expect(outcome).toBe('not received')
+  })
+
+  it('a message that came before the answer says nothing of it', async () => {
+    pipe.onmessage?.({ jsonrpc: '2.0', id: 8, method: 'tools/list' })
+    await settle()
+    expect(outcome).toBe('open')
+    await tap.send(answer)
+    noPong()
+    await settle()
+    await pipe.close()
+    await settle()
+    expect(outcome).toBe('unsure')
+  })
+
+  it('closed because this daemon ends: left open, whether it was written or not', async () => {
+    let unwritten = ''
+    void tap.expect('eight').then((told) => {
+      unwritten = told
+    })
+    await tap.send(answer)
+    isLeaving = true
+    await pipe.close()
+    await settle()
+    expect([outcome, unwritten]).toEqual(['left open', 'left open'])
   })
 
   it('cancelled within two seconds of the answer: not received; another call’s cancellation says nothing', async () => {

@@ -1,7 +1,7 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, open as openFile, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { readInstanceId } from '../../daemon/state/instance-id.ts'
 import { RecordStore } from '../../daemon/state/record-store.ts'
 
@@ -24,6 +24,42 @@ describe('RecordStore', () => {
     expect(await readdir(directory)).toEqual(['a.json'])
   })
 
+  it('a write or removal waits for the one before it, also for one that fails, and writes what was meant', async () => {
+    const store = open()
+    await Promise.all([store.put('a', 1), store.delete('a')])
+    expect(await readdir(directory)).toEqual([])
+    await mkdir(join(directory, 'a.json.tmp-2'))
+    const [failed, written] = await Promise.allSettled([store.put('a', 2), store.put('a', 3)])
+    expect([failed.status, written.status]).toEqual(['rejected', 'fulfilled'])
+    expect(await readFile(join(directory, 'a.json'), 'utf8')).toBe('3\n')
+
+    const records = new RecordStore<{ n: number }>(directory, () => undefined)
+    const record = { n: 4 }
+    const writing = records.put('a', record)
+    record.n = 5
+    await writing
+    expect(await readFile(join(directory, 'a.json'), 'utf8')).toBe('{"n":4}\n')
+  })
+
+  it('a durable record is on the disk before it takes the place of the old one', async () => {
+    const store = new RecordStore<number>(directory, () => undefined, { durable: true })
+    await store.put('a', 1)
+    const file = join(directory, 'a.json')
+    const handle = await openFile(file)
+    const handles: { datasync(): Promise<void> } = Object.getPrototypeOf(handle)
+    await handle.close()
+    const flush = handles.datasync
+    const there: string[] = []
+    const spy = vi.spyOn(handles, 'datasync').mockImplementation(async function (this: unknown) {
+      await flush.call(this)
+      there.push(await readFile(file, 'utf8'))
+    })
+    onTestFinished(() => spy.mockRestore())
+    await store.put('a', 2)
+    expect(there).toEqual(['1\n'])
+    expect(await readFile(file, 'utf8')).toBe('2\n')
+  })
+
   it('names unreadable files and leaves them in place; clears what a crash left half written', async () => {
     await writeFile(join(directory, 'bad.json'), '{"half":')
     await writeFile(join(directory, 'a.json.tmp-3'), '1')
@@ -32,6 +68,11 @@ describe('RecordStore', () => {
     expect(records.size).toBe(0)
     expect(unreadable.sort()).toEqual(['bad.json', 'directory.json'])
     expect((await readdir(directory)).sort()).toEqual(['bad.json', 'directory.json'])
+  })
+
+  it('a record that cannot be read now is not passed over', async () => {
+    await symlink('a.json', join(directory, 'a.json'))
+    await expect(open().load()).rejects.toThrow('ELOOP')
   })
 
   it('refuses an id that would be a path', async () => {

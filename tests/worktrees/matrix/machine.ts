@@ -42,6 +42,7 @@ export class Machine {
   #dispatch: Dispatch
   #reconciler: Reconciler
   #sessions = new SessionRegistry()
+  #ports: DispatchPorts
 
   private constructor(space: Workspace, db: TestDatabase, caller: Caller, productId: string) {
     this.space = space
@@ -50,7 +51,8 @@ export class Machine {
     this.#productId = productId
     this.#engine = space.engine()
     this.#book = this.#emptyBook()
-    ;[this.#dispatch, this.#reconciler] = this.#wire()
+    this.#ports = this.#wire()
+    ;[this.#dispatch, this.#reconciler] = this.#services()
   }
 
   static async open(): Promise<Machine> {
@@ -76,6 +78,12 @@ export class Machine {
   }
   get book(): ClaimBook {
     return this.#book
+  }
+  get ports(): DispatchPorts {
+    return this.#ports
+  }
+  get userId(): string {
+    return this.#caller.userId
   }
 
   async hold(): Promise<HeldJob> {
@@ -161,7 +169,8 @@ export class Machine {
     this.#engine = this.space.engine()
     this.#sessions = new SessionRegistry()
     this.#book = this.#emptyBook()
-    ;[this.#dispatch, this.#reconciler] = this.#wire()
+    this.#ports = this.#wire()
+    ;[this.#dispatch, this.#reconciler] = this.#services()
     await this.#book.load(INSTANCE)
   }
 
@@ -175,8 +184,8 @@ export class Machine {
     return new ClaimBook(new RecordStore(join(this.space.state, 'claims'), parseClaimRecord))
   }
 
-  #wire(): [Dispatch, Reconciler] {
-    const ports: DispatchPorts = {
+  #wire(): DispatchPorts {
+    return {
       sql: this.db.pool,
       rowSql: this.db.pool,
       authority: {
@@ -199,6 +208,9 @@ export class Machine {
       worktreesChanged: () => undefined,
       logger: silentLogger,
     }
-    return [new Dispatch(ports, () => undefined), new Reconciler(ports, () => undefined)]
+  }
+
+  #services(): [Dispatch, Reconciler] {
+    return [new Dispatch(this.#ports, () => undefined), new Reconciler(this.#ports, () => undefined)]
   }
 }

@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { judgeWorktrees } from '../../daemon/dispatch/reconcile.ts'
+import type { ClaimRecord, ClaimState } from '../../daemon/jobs/claim-record.ts'
+import { seed } from '../support/seed.ts'
+import { type HeldJob, Machine } from '../worktrees/matrix/machine.ts'
+
+let machine: Machine
+let job: HeldJob
+beforeAll(async () => {
+  machine = await Machine.open()
+  job = await machine.hold()
+})
+afterAll(() => machine.close())
+beforeEach(() => machine.book.add(job.claim))
+
+const HOURS = 3600_000
+const here = 'test-instance'
+const done = {
+  status: 'DONE',
+  branch: 'b',
+  summary: null,
+  error: null,
+  headSha: null,
+  pushed: false,
+} as const
+
+/** What becomes of the worktree: `keep`, or `remove` with what becomes of the branch; null: nobody knows. */
+async function verdict(
+  claim: Partial<ClaimRecord> | null,
+  row: { status: string; on?: string | null },
+): Promise<string | null> {
+  const { jobId } = job.claim.identity
+  await machine.setJobs({ status: row.status, worker_instance_id: row.on ?? null })
+  if (claim === null) await machine.book.forget(job.claim)
+  else await machine.book.add({ ...job.claim, ...claim })
+  const found = (await judgeWorktrees(machine.ports, machine.userId, [jobId])).get(jobId)
+  if (found === undefined) return null
+  return found.action === 'keep' ? 'keep' : `remove, ${found.branch} ${found.ended ?? 'not ended'}`
+}
+
+it.each<ClaimState>([
+  'preparing',
+  'undelivered',
+  'held',
+  'reporting',
+  'lost',
+])('the worktree of a claim that is %s stays, whatever the database says', async (state) => {
+  for (const status of ['QUEUED', 'RUNNING', 'DONE', 'CANCELLED'])
+    expect(await verdict({ state }, { status })).toBe('keep')
+})
+
+it('of a job that ended: its branch stays only where it was done and reported here', async () => {
+  expect(await verdict(null, { status: 'DONE', on: here })).toBe('remove, keep DONE')
+  expect(await verdict(null, { status: 'DONE', on: 'there' })).toBe('remove, delete DONE')
+  expect(await verdict({ state: 'released' }, { status: 'DONE', on: 'there' })).toBe('remove, delete DONE')
+  expect(await verdict({ state: 'reported', report: done }, { status: 'DONE', on: here })).toBe(
+    'remove, keep DONE',
+  )
+  const without = { ...done, branch: null }
+  expect(await verdict({ state: 'reported', report: without }, { status: 'DONE', on: here })).toBe(
+    'remove, delete DONE',
+  )
+  for (const status of ['FAILED', 'CANCELLED', 'SKIPPED'])
+    expect(await verdict(null, { status, on: here })).toBe(`remove, delete ${status}`)
+})
+
+it('of a job that waits: it stays for a day after the release, and as long as nobody here knows of one', async () => {
+  const ago = (hours: number) => ({
+    state: 'released' as const,
+    since: new Date(Date.now() - hours * HOURS).toISOString(),
+  })
+  expect(await verdict(null, { status: 'QUEUED' })).toBe('keep')
+  expect(await verdict(ago(23.9), { status: 'QUEUED' })).toBe('keep')
+  expect(await verdict(ago(24.1), { status: 'QUEUED' })).toBe('remove, keep not ended')
+})
+
+it('of a job that is claimed: it stays if it is under our name, also where nobody remembers it', async () => {
+  for (const status of ['CLAIMED', 'RUNNING']) {
+    expect(await verdict(null, { status, on: here })).toBe('keep')
+    expect(await verdict(null, { status, on: 'there' })).toBe('remove, delete not ended')
+    expect(await verdict({ state: 'released' }, { status, on: 'there' })).toBe('remove, delete not ended')
+  }
+})
+
+it('of a job that is not this user’s, or that nobody has: no verdict', async () => {
+  await machine.book.forget(job.claim)
+  const foreign = (await seed.job(machine.db, { status: 'DONE' })).id
+  expect(await judgeWorktrees(machine.ports, machine.userId, [foreign, 'nothing'])).toEqual(new Map())
+})
