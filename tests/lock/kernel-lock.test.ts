@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -36,6 +37,17 @@ test('perl takes the same locks as flock', async () => {
   const third = await takeKernelLock(file)
   expect(third).not.toBeNull()
   await third?.release()
+})
+
+test('a file that is replaced between opening and locking guards nothing: the one at its path is locked', async () => {
+  const file = join(dir, 'lock')
+  const replace = `[ -e '${file}.old' ] || { PATH='${PATH}'; mv '${file}' '${file}.old'; : > '${file}'; }`
+  await writeFile(join(dir, 'perl'), `#!/bin/sh\n${replace}\nexec ${perl} "$@"\n`, { mode: 0o755 })
+  process.env.PATH = dir
+  const lock = await takeKernelLock(file)
+  expect(existsSync(`${file}.old`)).toBe(true)
+  expect(await lock?.isCurrent()).toBe(true)
+  await lock?.release()
 })
 
 test('a helper that cannot lock at all is told from a lock that another holds', async () => {

@@ -41,6 +41,13 @@ test('within a process: one at a time, and the mark is there while it is held', 
   expect(existsSync(join(dir, 'scrum4me.lock.lock'))).toBe(false)
 })
 
+test('is held until the work is over, also for longer than it is kept for the next in line', async () => {
+  await new RepoLock().run(dir, undefined, async () => {
+    expect(await takeKernelLock(join(dir, 'scrum4me.lock'), { waitSeconds: 1 })).toBeNull()
+    expect(existsSync(join(dir, 'scrum4me.lock.lock'))).toBe(true)
+  })
+})
+
 test('between processes, one of them stopped for seconds: never two owners', async () => {
   const all = await contenders(4, 15)
   const [stopped] = all

@@ -50,6 +50,26 @@ describe('SessionRegistry', () => {
     const back = await registry.connect('c', hello('s', await liveProcess()))
     expect(back.ref.key).toBe('s')
     expect(back.goneAt).toBeNull()
+    expect(back.goneSince).toBeNull()
+  })
+
+  it('another process that was given the pid is another client', async () => {
+    const registry = new SessionRegistry()
+    const first = await registry.connect('a', hello('s', { pid: 7, startedAt: '1' }))
+    expect(await registry.connect('b', hello('s', { pid: 7, startedAt: '2' }))).not.toBe(first)
+  })
+
+  it('is remembered for as long as it may keep a job, and forgotten after', async () => {
+    let now = 0
+    const registry = new SessionRegistry({ forgetAfterMs: 3600_000, monotonic: () => now })
+    await registry.connect('a', hello('s', DEAD))
+    registry.close('a')
+    now = 3600_000
+    await registry.connect('b', hello('other', DEAD))
+    expect(registry.get('s')).toBeDefined()
+    now += 1
+    await registry.connect('c', hello('third', DEAD))
+    expect(registry.get('s')).toBeUndefined()
   })
 
   it('after a restart keeps an owner’s place while its client lives, and gives it away when that is dead', async () => {

@@ -37,6 +37,7 @@ export class Machine {
   readonly db: TestDatabase
   readonly #caller: Caller
   readonly #productId: string
+  readonly #graceSeconds: number
   #engine: Worktrees
   #book: ClaimBook
   #dispatch: Dispatch
@@ -44,7 +45,14 @@ export class Machine {
   #sessions = new SessionRegistry()
   #ports: DispatchPorts
 
-  private constructor(space: Workspace, db: TestDatabase, caller: Caller, productId: string) {
+  private constructor(
+    space: Workspace,
+    db: TestDatabase,
+    caller: Caller,
+    productId: string,
+    graceSeconds: number,
+  ) {
+    this.#graceSeconds = graceSeconds
     this.space = space
     this.db = db
     this.#caller = caller
@@ -55,14 +63,15 @@ export class Machine {
     ;[this.#dispatch, this.#reconciler] = this.#services()
   }
 
-  static async open(): Promise<Machine> {
+  /** @param graceSeconds 0: a session that is gone loses its job at the next sweep */
+  static async open(graceSeconds = 0): Promise<Machine> {
     const space = await Workspace.open()
     await space.makeClone()
     const db = await testDatabase()
     const userId = (await seed.user(db)).id
     const tokenId = (await seed.token(db, { user_id: userId })).id
     const productId = (await seed.product(db, { user_id: userId })).id
-    const machine = new Machine(space, db, { userId, tokenId, isDemo: false }, productId)
+    const machine = new Machine(space, db, { userId, tokenId, isDemo: false }, productId, graceSeconds)
     await machine.#book.load(INSTANCE)
     return machine
   }
@@ -202,8 +211,7 @@ export class Machine {
       git: new Git({ env: this.space.env }),
       roots: new RepoRoots({ [this.#productId]: this.space.clone }, join(this.space.dir, 'no-file')),
       instanceId: INSTANCE,
-      // No grace: a session that is gone loses its job at the next sweep.
-      settings: { leaseSeconds: 3600, graceSeconds: 0, minFreeDiskBytes: 0 },
+      settings: { leaseSeconds: 3600, graceSeconds: this.#graceSeconds, minFreeDiskBytes: 0 },
       markers: () => [],
       worktreesChanged: () => undefined,
       logger: silentLogger,
