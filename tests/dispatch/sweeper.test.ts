@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest'
 import { type HeldJob, Machine } from '../worktrees/matrix/machine.ts'
 
 const GRACE_SECONDS = 300
@@ -9,16 +9,22 @@ let machine: Machine
 let job: HeldJob
 let jobId: string
 
-beforeEach(async () => {
+beforeAll(async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] })
   machine = await Machine.open(GRACE_SECONDS)
-  job = await machine.hold()
-  jobId = job.claim.identity.jobId
   await machine.dispatch.start()
 })
-afterEach(async () => {
+afterAll(async () => {
   vi.useRealTimers()
   await machine.close()
+})
+beforeEach(async () => {
+  job = await machine.hold()
+  jobId = job.claim.identity.jobId
+})
+afterEach(async () => {
+  for (const claim of machine.book.all()) await machine.book.forget(claim)
+  await machine.db.query('delete from claude_jobs')
 })
 
 /** A sweep every second; whatever it found due is under way when this returns. */
@@ -32,19 +38,14 @@ function leftAlone(): void {
 }
 
 it('a session keeps its job while it is connected, and for the grace after it has gone', async () => {
-  const { sessions } = machine.ports
-  const connect = () =>
-    sessions.connect('connection', {
-      ...{ role: 'session', protocol: { min: 1, max: 1 }, version: '1', connectionId: 'c', sessionId: jobId },
-      ...{ pid: 1, clientProcess: null, clientName: null, clientVersion: null, cwd: '/', repoRoots: {} },
-      sshAuthSock: null,
-    })
+  // That it received the job was never heard of, and yet it may have worked.
+  await machine.book.change(job.claim, { delivered: false, worked: false })
   seconds(GRACE_SECONDS - 1)
   leftAlone()
-  await connect()
+  await machine.connect(jobId)
   seconds(2 * GRACE_SECONDS)
   leftAlone()
-  sessions.close('connection')
+  machine.ports.sessions.close(jobId)
   seconds(GRACE_SECONDS)
   leftAlone()
 
@@ -79,6 +80,52 @@ it('a claim that turns out to be another’s when it is released is lost: its wo
   seconds(1)
   await expect.poll(state).toBeUndefined()
   expect(existsSync(job.path)).toBe(false)
-  expect(await machine.engine.saved()).toMatchObject([{ jobId, n: 1 }])
+  expect((await machine.engine.saved()).map((one) => one.jobId)).toContain(jobId)
   expect(await row()).toEqual(before)
+})
+
+it('a lost claim’s worktree waits until its session was told, is gone for good, or has not asked for a minute', async () => {
+  const [told, gone, silent] = [job, await machine.hold(), await machine.hold()]
+  for (const { claim } of [told, gone, silent]) {
+    await machine.connect(claim.identity.jobId)
+    await machine.book.change(claim, { state: 'lost', lost: 'taken' })
+  }
+  const there = () => [told, gone, silent].map(({ path }) => existsSync(path))
+  const isBusy = () => machine.book.all().some(({ identity }) => machine.book.isBusy(identity.jobId))
+  const settled = async (expected: readonly boolean[]) => {
+    await expect.poll(isBusy).toBe(false)
+    expect(there()).toEqual(expected)
+  }
+  seconds(40)
+  machine.ports.sessions.close(gone.claim.identity.jobId)
+  seconds(10)
+  expect(isBusy()).toBe(false)
+  await machine.book.change(told.claim, { delivered: false })
+  seconds(1)
+  await settled([false, false, true])
+  seconds(8)
+  expect(isBusy()).toBe(false)
+  seconds(2)
+  await settled([false, false, false])
+  expect(machine.book.all()).toEqual([])
+})
+
+it('a lost claim of another instance of this home is forgotten, and its worktree left alone', async () => {
+  const identity = { ...job.claim.identity, instanceId: 'another' }
+  await machine.book.add({ ...job.claim, identity, state: 'lost', delivered: false })
+  seconds(1)
+  await expect.poll(state).toBeUndefined()
+  await expect.poll(() => machine.book.isBusy(jobId)).toBe(false)
+  expect(existsSync(job.path)).toBe(true)
+})
+
+it('what the disk did not take is written as soon as it can be', async () => {
+  const inTheWay = join(machine.space.state, 'claims', `${jobId}.json`)
+  await rm(inTheWay)
+  await mkdir(join(inTheWay, 'x'), { recursive: true })
+  await expect(machine.book.change(job.claim, { running: false })).rejects.toThrow()
+  await rm(inTheWay, { recursive: true })
+  seconds(1)
+  await expect.poll(() => machine.book.fault).toBeNull()
+  expect(JSON.parse(await readFile(inTheWay, 'utf8'))).toMatchObject({ running: false })
 })

@@ -307,6 +307,8 @@ describe('beat', () => {
     const theirs = { worker_instance_id: 'here', claimed_by_token_id: tokenId, claimed_at: new Date() }
     await seed.job(db, { ...theirs, status: 'CLAIMED' })
     await job({ ...theirs, status: 'DONE' })
+    // Another machine's.
+    await job({ ...theirs, status: 'CLAIMED', worker_instance_id: 'there' })
     const held = [ours, taken, cancelled].map((one) => ({
       jobId: one?.identity.jobId ?? '',
       claimedAt: one?.identity.claimedAt ?? '',
@@ -316,7 +318,9 @@ describe('beat', () => {
     const answer = await beat(db.pool, { ...worker, leaseSeconds: 60, held })
     expect(answer).toMatchObject({ present: true, tokenValid: true, queued: false })
     const state = new Map(answer.held.map((one) => [one.jobId, one]))
-    expect(state.get(ours?.identity.jobId ?? '')).toMatchObject({ ours: true, status: 'CLAIMED' })
+    const mine = state.get(ours?.identity.jobId ?? '')
+    expect(mine).toMatchObject({ ours: true, status: 'CLAIMED' })
+    expect(Date.parse(`${mine?.leaseUntil}Z`)).toBeGreaterThan(Date.now())
     expect(state.get(taken?.identity.jobId ?? '')).toMatchObject({ ours: false, status: 'CLAIMED' })
     expect(state.get(cancelled?.identity.jobId ?? '')).toMatchObject({ ours: false, status: 'CANCELLED' })
     expect(state.get('deleted')).toMatchObject({ ours: false, status: null })
@@ -393,6 +397,9 @@ describe('beat', () => {
     expect(await seen()).toContainEqual({ instance_id: 'there', fresh: true })
     await unregisterWorker(db.pool, worker)
     expect(await seen()).toEqual([{ instance_id: 'there', fresh: true }])
+    // Nor is this machine's row of an earlier token.
+    const earlier = { ...worker, tokenId: (await seed.token(db, { user_id: userId })).id }
+    await registerWorker(db.pool, earlier, { hostname: 'h', pid: 1 })
     expect(await ask()).toMatchObject({ present: false, renewed: false })
   })
 

@@ -85,9 +85,13 @@ describe('CallMemory', () => {
     await memory.run('shim', 'a', 1, 't', async () => text('done'))
     const [file = ''] = await readdir(directory)
     await appendFile(join(directory, file), '{"id":"2","to')
-    expect(await (await open()).run('shim', 'a', 2, 't', async () => text('now'))).toEqual(text('now'))
+    const next = await open()
+    void next.run('shim', 'a', 2, 't', () => new Promise(() => undefined))
+    await expect.poll(() => readFile(join(directory, file), 'utf8')).toMatch(/"id":"2","tool":"t"\}\s*$/)
     // What is noted behind it is read all the same.
-    expect(await (await open()).run('shim', 'a', 2, 't', async () => text('again'))).toEqual(text('now'))
+    expect(await (await open()).run('shim', 'b', 2, 't', async () => text('again'))).toEqual(
+      text('unknown t'),
+    )
   })
 
   it('a connection id that is a path stays below the directory', async () => {

@@ -115,6 +115,15 @@ describe('DeliveryTap', () => {
     expect(outcome).toBe('not received')
   })
 
+  it('an id may be a text', async () => {
+    void tap.expect('eight').then((told) => {
+      outcome = told
+    })
+    pipe.onmessage?.({ ...cancelled(8), params: { requestId: 'eight' } })
+    await settle()
+    expect(outcome).toBe('not received')
+  })
+
   it('two seconds later it counts as received, and a cancellation changes nothing', async () => {
     await tap.send(answer)
     await vi.advanceTimersByTimeAsync(2_001)

@@ -42,6 +42,24 @@ test('done with its branch: the branch stays', async () => {
   expect(await space.git(space.clone, 'rev-parse', BRANCH)).toBe(tip)
 })
 
+test('done with its branch, on which nothing was committed: that stays as well', async () => {
+  await engine.create({ jobId: JOB, repoRoot: space.clone })
+  await engine.remove({ jobId: JOB, branch: 'keep', reportedBranch: BRANCH })
+  expect(await branches()).toBe(BRANCH)
+})
+
+test('done with another branch: ours goes while it is empty, and stays with what was committed there', async () => {
+  const done = { jobId: JOB, branch: 'keep', reportedBranch: 'feat/another' } as const
+  await engine.create({ jobId: JOB, repoRoot: space.clone })
+  await engine.remove(done)
+  expect(await branches()).toBe('')
+  const made = await engine.create({ jobId: JOB, repoRoot: space.clone })
+  const tip = await space.commit(made.path, 'work.txt', 'work')
+  await space.git(made.path, 'push', '--quiet', 'origin', BRANCH)
+  await engine.remove(done)
+  expect(await space.git(space.clone, 'rev-parse', BRANCH)).toBe(tip)
+})
+
 test('a branch that a person has checked out elsewhere is not deleted under them', async () => {
   const made = await engine.create({ jobId: JOB, repoRoot: space.clone })
   await space.git(made.path, 'switch', '--quiet', '--detach')

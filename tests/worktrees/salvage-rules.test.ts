@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
 import type { Worktrees } from '../../daemon/worktrees/worktrees.ts'
@@ -130,6 +130,30 @@ test('work that stays the same is saved once, however often it is looked at', as
   expect(await remove()).toMatchObject({ outcome: 'deferred', salvageRef: `refs/scrum4me/salvage/${JOB}/1` })
   await writeFile(join(path, 'work.txt'), 'more work')
   expect(await remove()).toMatchObject({ outcome: 'deferred', salvageRef: `refs/scrum4me/salvage/${JOB}/2` })
+  // The same files and commits, and yet not the same.
+  await space.git(path, 'update-index', '--assume-unchanged', 'README.md')
+  expect(await remove()).toMatchObject({ outcome: 'deferred', salvageRef: `refs/scrum4me/salvage/${JOB}/3` })
+})
+
+test('saves are counted, not sorted like words: after the ninth comes the tenth', async () => {
+  const ref = `refs/scrum4me/salvage/${JOB}`
+  const saveOf = async (text: string) => {
+    await writeFile(join((await create()).path, 'work.txt'), text)
+    return (await remove()).salvageRef
+  }
+  await saveOf('first')
+  for (let n = 2; n < 10; n += 1) await space.git(space.clone, 'update-ref', `${ref}/${n}`, `${ref}/1`)
+  expect(await saveOf('tenth')).toBe(`${ref}/10`)
+  // As git keeps most refs after a while.
+  await space.git(space.clone, 'pack-refs', '--all')
+  expect(await saveOf('eleventh')).toBe(`${ref}/11`)
+  const saved = await engine.saved()
+  expect(saved.map(({ n }) => n)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
+  expect(saved.filter(({ restoreCommand }) => !restoreCommand.includes('--n')).map(({ n }) => n)).toEqual([
+    11,
+  ])
+  const { path } = await engine.restore({ jobId: JOB })
+  expect(await readFile(join(path, 'work.txt'), 'utf8')).toBe('eleventh')
 })
 
 test('deferred until the last process has left, then removed with what it did meanwhile', async () => {
@@ -170,7 +194,8 @@ test('somebody who looked in just as it was to go delays it by moments, not by a
   expect(await remove()).toMatchObject({ outcome: 'deferred', isOccupied: true })
   await writeFile(armed, '')
   stands.kill('SIGKILL')
-  await until('the worktree is gone', async () => (await engine.find(JOB)) === null)
+  // Out of sight it may be for a moment before it is put back.
+  await until('no worktree is left', async () => (await engine.list()).length === 0)
   expect(existsSync(armed)).toBe(false)
   expect(existsSync(path)).toBe(false)
 })

@@ -14,6 +14,7 @@ import { type ClaimRecord, parseClaimRecord } from '../../../daemon/jobs/claim-r
 import { parseSupersededReport, SupersededReports } from '../../../daemon/jobs/superseded-reports.ts'
 import { silentLogger } from '../../../daemon/logger.ts'
 import { SessionRegistry } from '../../../daemon/sessions/registry.ts'
+import type { Session } from '../../../daemon/sessions/session.ts'
 import { RecordStore } from '../../../daemon/state/record-store.ts'
 import { cleanupMyWorktrees } from '../../../daemon/tools/cleanup-my-worktrees.ts'
 import { Git } from '../../../daemon/worktrees/git/git.ts'
@@ -33,6 +34,7 @@ export interface HeldJob {
 
 /** A machine as far as the endings of jobs go: a clone, worktrees, claims and their database, all real. */
 export class Machine {
+  static readonly LEASE_SECONDS = 3600
   readonly space: Workspace
   readonly db: TestDatabase
   readonly #caller: Caller
@@ -99,7 +101,7 @@ export class Machine {
     const { userId, tokenId } = this.#caller
     await seed.job(this.db, { product_id: this.#productId, user_id: userId })
     const claimed = await claimNext(this.db.pool, {
-      ...{ userId, tokenId, instanceId: INSTANCE, leaseSeconds: 3600 },
+      ...{ userId, tokenId, instanceId: INSTANCE, leaseSeconds: Machine.LEASE_SECONDS },
       ...{ products: [this.#productId], exclude: [], markers: [] },
     })
     if (claimed === null) throw new Error('nothing to claim')
@@ -130,6 +132,15 @@ export class Machine {
     this.#sessions.restore(owner)
     await this.#book.add(claim)
     return { claim, path: made.path, branch: made.branch }
+  }
+
+  /** A session of that id is there; its client is not known. */
+  connect(id: string): Promise<Session> {
+    return this.#sessions.connect(id, {
+      ...{ role: 'session', protocol: { min: 1, max: 1 }, version: '1', connectionId: id, sessionId: id },
+      ...{ pid: 1, clientProcess: null, clientName: null, clientVersion: null, cwd: '/', repoRoots: {} },
+      sshAuthSock: null,
+    })
   }
 
   /** `update_job_status` of the session that holds the job. */
@@ -211,7 +222,11 @@ export class Machine {
       git: new Git({ env: this.space.env }),
       roots: new RepoRoots({ [this.#productId]: this.space.clone }, join(this.space.dir, 'no-file')),
       instanceId: INSTANCE,
-      settings: { leaseSeconds: 3600, graceSeconds: this.#graceSeconds, minFreeDiskBytes: 0 },
+      settings: {
+        leaseSeconds: Machine.LEASE_SECONDS,
+        graceSeconds: this.#graceSeconds,
+        minFreeDiskBytes: 0,
+      },
       markers: () => [],
       worktreesChanged: () => undefined,
       logger: silentLogger,

@@ -1,0 +1,89 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
+import type { Session } from '../../daemon/sessions/session.ts'
+import { type HeldJob, Machine } from '../worktrees/matrix/machine.ts'
+
+let machine: Machine
+let job: HeldJob
+let jobId: string
+let waiter: Session
+
+beforeAll(async () => {
+  machine = await Machine.open(300)
+})
+afterAll(() => machine.close())
+beforeEach(async () => {
+  job = await machine.hold()
+  jobId = job.claim.identity.jobId
+  waiter = await machine.connect(`waiter of ${jobId}`)
+})
+afterEach(async () => {
+  for (const claim of machine.book.all()) await machine.book.forget(claim)
+  await machine.db.query('delete from claude_jobs')
+})
+
+/** What a session gets that waits until the claim loop has passed over it. */
+async function wait(session = waiter) {
+  const calledOff = new AbortController()
+  const waiting = machine.dispatch.waits.wait(session, {
+    ...{ productId: null, waitMs: 20_000, signal: calledOff.signal },
+  })
+  let isOver = false
+  const over = () => {
+    isOver = true
+  }
+  waiting.then(over, over)
+  const { queue, loop } = machine.dispatch
+  await expect.poll(() => isOver || queue.all().length > 0).toBe(true)
+  await loop.pass
+  // A claim that is prepared for it may come to nothing; then it stands in line once more.
+  await expect.poll(() => isOver || queue.all().every(({ assigned }) => !assigned)).toBe(true)
+  await loop.pass
+  calledOff.abort()
+  return waiting
+}
+
+it.each([
+  'reporting',
+  'lost',
+] as const)('a job that is free in the database while its claim here is %s is not claimed', async (state) => {
+  await machine.book.change(job.claim, { state })
+  await machine.setJobs({ status: 'QUEUED', worker_instance_id: null })
+  expect(await wait()).toMatchObject({ kind: 'timeout' })
+  expect(machine.book.get(jobId)?.identity).toEqual(job.claim.identity)
+  // Once it is over here, it is.
+  await machine.book.change(job.claim, { state: 'released' })
+  expect(await wait()).toMatchObject({ kind: 'job', jobId, resumed: true })
+})
+
+it('the answer with a job leaves when the disk knows whose it is', async () => {
+  await machine.book.change(job.claim, { state: 'undelivered', delivered: false, worked: false })
+  expect(await wait()).toMatchObject({ kind: 'job', jobId, resumed: false })
+  const record = await readFile(join(machine.space.state, 'claims', `${jobId}.json`), 'utf8')
+  expect(JSON.parse(record)).toMatchObject({
+    state: 'held',
+    owner: { key: waiter.ref.key },
+    delivered: false,
+  })
+  expect(await machine.dispatch.giveBack(jobId)).toBe(true)
+})
+
+it('a job that another has taken by the time its worktree is made is given to nobody', async () => {
+  await machine.book.change(job.claim, { state: 'undelivered', delivered: true })
+  await machine.setJobs({ status: 'RUNNING', worker_instance_id: 'another' })
+  const [row] = await machine.db.query('select * from claude_jobs')
+  expect(await wait()).toMatchObject({ kind: 'timeout' })
+  expect(machine.book.get(jobId)).toMatchObject({ state: 'lost', lost: 'taken' })
+  expect(await machine.db.query('select * from claude_jobs')).toEqual([row])
+})
+
+it('a job that its session holds, or may be back for, is given to no other', async () => {
+  expect(await wait()).toMatchObject({ kind: 'timeout' })
+  const owner = await machine.connect(jobId)
+  expect(await wait()).toMatchObject({ kind: 'timeout' })
+  expect(machine.book.get(jobId)).toMatchObject({ state: 'held', owner: job.claim.owner })
+  const signal = new AbortController().signal
+  const again = machine.dispatch.waits.wait(owner, { productId: 'another', waitMs: 1_000, signal })
+  expect(await again).toMatchObject({ kind: 'job', jobId, resumed: true })
+})
