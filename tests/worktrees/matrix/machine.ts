@@ -75,6 +75,7 @@ export class Machine {
     const productId = (await seed.product(db, { user_id: userId })).id
     const machine = new Machine(space, db, { userId, tokenId, isDemo: false }, productId, graceSeconds)
     await machine.#book.load(INSTANCE)
+    await machine.ports.superseded.load()
     return machine
   }
 

@@ -1,0 +1,105 @@
+import { existsSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
+import { type Report, writeReport } from '../../daemon/jobs/report.ts'
+import { type HeldJob, Machine } from '../worktrees/matrix/machine.ts'
+
+let machine: Machine
+let job: HeldJob
+let jobId: string
+
+beforeAll(async () => {
+  machine = await Machine.open()
+})
+afterAll(() => machine.close())
+beforeEach(async () => {
+  job = await machine.hold()
+  jobId = job.claim.identity.jobId
+})
+afterEach(async () => {
+  for (const claim of machine.book.all()) await machine.book.forget(claim)
+  await machine.db.query('delete from claude_jobs')
+})
+
+const REPORT: Report = {
+  ...{ status: 'DONE', branch: null, summary: 'All of it.', error: null, headSha: null, pushed: false },
+}
+const row = async () => (await machine.db.query('select * from claude_jobs where id = $1', [jobId]))[0]
+const onDisk = async (): Promise<unknown> =>
+  JSON.parse(await readFile(join(machine.space.state, 'claims', `${jobId}.json`), 'utf8'))
+
+/** The report waits on disk; one heartbeat later. */
+async function spooled(identity = job.claim.identity): Promise<void> {
+  await machine.book.add({ ...job.claim, identity, state: 'reporting', report: REPORT })
+  machine.dispatch.delivery.deliverSpooled()
+  await expect.poll(() => machine.book.get(jobId)?.state).not.toBe('reporting')
+}
+
+it('a final report is on disk before the database hears of it', async () => {
+  const person = await machine.db.pool.connect()
+  try {
+    await person.query('begin')
+    await person.query('select 1 from claude_jobs for update')
+    const reported = machine.report(job, 'done', null)
+    await expect.poll(onDisk).toMatchObject({ state: 'reporting', report: { status: 'DONE' } })
+    expect(await row()).toMatchObject({ status: 'CLAIMED' })
+    await person.query('rollback')
+    await reported
+  } finally {
+    person.release()
+  }
+  expect(await row()).toMatchObject({ status: 'DONE' })
+  expect(await onDisk()).toMatchObject({ state: 'reported' })
+})
+
+it('a report that the database took just before a crash is not taken for another’s', async () => {
+  await writeReport(machine.db.pool, job.claim.identity, REPORT)
+  const before = await row()
+  await spooled()
+  expect(machine.book.get(jobId)?.state).toBe('reported')
+  expect(await row()).toEqual(before)
+  expect(existsSync(job.path)).toBe(false)
+})
+
+it('a report that comes too late is noted for a person, and changes nothing of the new owner’s', async () => {
+  await writeFile(join(job.path, 'work.txt'), 'work')
+  await machine.setJobs({ status: 'RUNNING', worker_instance_id: 'another' })
+  const before = await row()
+  await spooled()
+  expect(machine.book.get(jobId)).toMatchObject({ state: 'lost', lost: 'taken' })
+  expect(machine.ports.superseded.recent).toMatchObject([{ jobId, status: 'DONE', summary: 'All of it.' }])
+  expect(await row()).toEqual(before)
+  expect(existsSync(join(job.path, 'work.txt'))).toBe(true)
+})
+
+it('a report of another instance of this home counts, and leaves the worktree, which may be in use again', async () => {
+  await machine.setJobs({ status: 'RUNNING', worker_instance_id: 'another' })
+  await spooled({ ...job.claim.identity, instanceId: 'another' })
+  expect(machine.book.get(jobId)?.state).toBe('reported')
+  expect(await row()).toMatchObject({ status: 'DONE', summary: 'All of it.' })
+  expect(existsSync(job.path)).toBe(true)
+})
+
+it('a job given back is still its session’s to report on, and no other’s', async () => {
+  expect(await machine.dispatch.giveBack(jobId)).toBe(true)
+  expect(await row()).toMatchObject({ status: 'QUEUED' })
+  const stranger = await machine.connect(`stranger to ${jobId}`)
+  const input = { jobId, status: 'done', branch: null, summary: null, error: null } as const
+  await expect(machine.dispatch.reports.report(stranger, input)).rejects.toThrow(/not held by this session/)
+  expect(await row()).toMatchObject({ status: 'QUEUED' })
+  await machine.report(job, 'done', null)
+  expect(await row()).toMatchObject({ status: 'DONE' })
+})
+
+it('a session that has a job takes over no other by reporting on it', async () => {
+  const busy = await machine.hold()
+  const session = await machine.connect(busy.claim.identity.jobId)
+  await machine.book.change(job.claim, { owner: null })
+  const input = { jobId, status: 'failed', branch: null, summary: null, error: null } as const
+  await expect(machine.dispatch.reports.report(session, input)).rejects.toThrow(/not held by this session/)
+  expect(machine.book.get(jobId)?.state).toBe('held')
+  // One that has none may: the owner is nobody.
+  const free = await machine.connect(`free for ${jobId}`)
+  expect(await machine.dispatch.reports.report(free, input)).toMatchObject({ status: 'failed' })
+})
