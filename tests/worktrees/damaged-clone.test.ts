@@ -1,6 +1,7 @@
-import { chmod, readFile, truncate, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { chmod, type FileHandle, open, readFile, readlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { snapshot } from './support/snapshot.ts'
 import { Workspace } from './support/workspace.ts'
 
@@ -55,6 +56,53 @@ test.each([
   expect(await ask(restored.path)).toEqual(told)
   expect(await space.git(space.clone, 'fsck', '--no-dangling', '--no-progress')).toBe('')
 })
+
+test('what somebody’s gc takes away between its being written and being named is written again', async () => {
+  const { engine, path } = await work()
+  await writeFile(join(path, 'untracked.txt'), 'untracked')
+  const before = await snapshot(path)
+  await engine.stop()
+  const [armed, bin] = [join(space.dir, 'armed'), join(space.dir, 'bin')]
+  const collect = `find '${space.clone}/.git/objects' -type f -newer '${armed}' -exec rm -f {} +; rm '${armed}'`
+  const script = [
+    '#!/bin/sh',
+    `PATH='${process.env.PATH}'`,
+    `case " $* " in *" update-ref -m salvage "*) if [ -e '${armed}' ]; then ${collect}; fi;; esac`,
+    'exec git "$@"',
+  ]
+  await space.write(join(bin, 'git'), script.join('\n'))
+  await chmod(join(bin, 'git'), 0o755)
+  await writeFile(armed, '')
+  const next = space.engine({ env: { PATH: `${bin}:${process.env.PATH}`, HOME: space.env.HOME } })
+  expect(await next.remove({ jobId: JOB, branch: 'delete' })).toMatchObject({
+    outcome: 'removed',
+    salvageRef: `refs/scrum4me/salvage/${JOB}/1`,
+  })
+  expect(existsSync(armed)).toBe(false)
+  expect(await snapshot((await next.restore({ jobId: JOB })).path)).toEqual(before)
+  expect(await space.git(space.clone, 'fsck', '--no-dangling', '--no-progress')).toBe('')
+})
+
+test.skipIf(process.platform !== 'linux')(
+  'what an agent’s git left to the kernel’s memory is on the disk before the worktree goes',
+  async () => {
+    const { engine, path } = await work()
+    const ids = await Promise.all(['HEAD', ':staged.txt'].map((name) => space.git(path, 'rev-parse', name)))
+    const handle = await open(join(path, 'staged.txt'))
+    const handles: { datasync(): Promise<void> } = Object.getPrototypeOf(handle)
+    await handle.close()
+    const flush = handles.datasync
+    const flushed: string[] = []
+    const spy = vi.spyOn(handles, 'datasync').mockImplementation(async function (this: FileHandle) {
+      flushed.push(await readlink(`/proc/self/fd/${this.fd}`))
+      await flush.call(this)
+    })
+    onTestFinished(() => spy.mockRestore())
+    await engine.remove({ jobId: JOB, branch: 'delete' })
+    const files = ids.map((id) => join(space.clone, '.git/objects', id.slice(0, 2), id.slice(2)))
+    expect(flushed).toEqual(expect.arrayContaining(files))
+  },
+)
 
 test('what only the history held is damaged: everything stays where it is', async () => {
   const { engine, path } = await work()
