@@ -34,6 +34,12 @@ test.each([
   ['an untracked file that was saved', 'echo late > untracked.txt', 'untracked.txt', 'late'],
   ['a tracked file that was as it should be', 'echo late > src/b.txt', 'src/b.txt', 'late'],
   ['a modified file, with as many bytes', 'printf MODIFIED > src/a.txt', 'src/a.txt', 'MODIFIED'],
+  [
+    'a file that was saved, with its size and time as before',
+    'cp -p untracked.txt ../../old; printf UNTRACKED > untracked.txt; touch -r ../../old untracked.txt',
+    'untracked.txt',
+    'UNTRACKED',
+  ],
   ['a file that git does not look at', 'echo late > README.md', 'README.md', 'late'],
   ['a file that was committed', 'echo late > committed.txt', 'committed.txt', 'late'],
   ['a commit', `echo late > late.txt; git add late.txt; git ${identity} commit -qm late`, 'late.txt', 'late'],

@@ -135,6 +135,15 @@ test('work that stays the same is saved once, however often it is looked at', as
   expect(await remove()).toMatchObject({ outcome: 'deferred', salvageRef: `refs/scrum4me/salvage/${JOB}/3` })
 })
 
+test('a commit that only the log of the job’s branch remembers is saved before that goes', async () => {
+  const { path } = await create()
+  await space.git(path, 'switch', '--quiet', '--detach')
+  const commit = await space.git(path, 'commit-tree', '-p', 'HEAD', '-m', 'moved away', 'HEAD^{tree}')
+  for (const to of [commit, 'HEAD']) await space.git(path, 'branch', '--force', BRANCH, to)
+  const { salvageRef } = await remove()
+  expect(await space.git(space.clone, 'rev-list', salvageRef ?? '')).toContain(commit)
+})
+
 test('saves are counted, not sorted like words: after the ninth comes the tenth', async () => {
   const ref = `refs/scrum4me/salvage/${JOB}`
   const saveOf = async (text: string) => {
