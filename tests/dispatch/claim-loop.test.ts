@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import type { Session } from '../../daemon/sessions/session.ts'
@@ -59,8 +59,11 @@ it.each([
 
 it('the answer with a job leaves when the disk knows whose it is', async () => {
   await machine.book.change(job.claim, { state: 'undelivered', delivered: false, worked: false })
-  expect(await wait()).toMatchObject({ kind: 'job', jobId, resumed: false })
-  const record = await readFile(join(machine.space.state, 'claims', `${jobId}.json`), 'utf8')
+  const { signal } = new AbortController()
+  const answer = await machine.dispatch.waits.wait(waiter, { productId: null, waitMs: 20_000, signal })
+  // In this very moment.
+  const record = readFileSync(join(machine.space.state, 'claims', `${jobId}.json`), 'utf8')
+  expect(answer).toMatchObject({ kind: 'job', jobId, resumed: false })
   expect(JSON.parse(record)).toMatchObject({
     state: 'held',
     owner: { key: waiter.ref.key },

@@ -1,8 +1,11 @@
 import { existsSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
+import { Dispatch } from '../../daemon/dispatch/dispatch.ts'
+import { DaemonError } from '../../daemon/errors.ts'
 import { type Report, writeReport } from '../../daemon/jobs/report.ts'
+import type { Session } from '../../daemon/sessions/session.ts'
 import { type HeldJob, Machine } from '../worktrees/matrix/machine.ts'
 
 let machine: Machine
@@ -81,6 +84,31 @@ it('a report of another instance of this home counts, and leaves the worktree, w
   expect(existsSync(job.path)).toBe(true)
 })
 
+it.each([
+  'DATABASE_UNAVAILABLE',
+  'UNAUTHORIZED',
+] as const)('while the database cannot be written to (%s), a report is kept on disk, or refused where no disk takes it', async (code) => {
+  const authority = {
+    ready: async () => {
+      throw new DaemonError(code, 'not now', 'Wait.')
+    },
+    current: () => null,
+    lost: () => undefined,
+  }
+  const { reports } = new Dispatch({ ...machine.ports, authority }, () => undefined)
+  const session = await machine.connect(jobId)
+  const input = { jobId, status: 'done', branch: null, summary: null, error: null } as const
+  const file = join(machine.space.state, 'claims', `${jobId}.json`)
+  await rm(file)
+  await mkdir(join(file, 'in the way'), { recursive: true })
+  await expect(reports.report(session, input)).rejects.toMatchObject({ code: 'DISK_LOW' })
+  expect(machine.book.get(jobId)).toMatchObject({ state: 'held', report: null })
+
+  await rm(file, { recursive: true })
+  expect(await reports.report(session, input)).toMatchObject({ delivered: false, worktree: 'kept' })
+  expect(await onDisk()).toMatchObject({ state: 'reporting', report: { status: 'DONE' } })
+})
+
 it('a job given back is still its session’s to report on, and no other’s', async () => {
   expect(await machine.dispatch.giveBack(jobId)).toBe(true)
   expect(await row()).toMatchObject({ status: 'QUEUED' })
@@ -95,11 +123,14 @@ it('a job given back is still its session’s to report on, and no other’s', a
 it('a session that has a job takes over no other by reporting on it', async () => {
   const busy = await machine.hold()
   const session = await machine.connect(busy.claim.identity.jobId)
-  await machine.book.change(job.claim, { owner: null })
-  const input = { jobId, status: 'failed', branch: null, summary: null, error: null } as const
-  await expect(machine.dispatch.reports.report(session, input)).rejects.toThrow(/not held by this session/)
-  expect(machine.book.get(jobId)?.state).toBe('held')
-  // One that has none may: the owner is nobody.
   const free = await machine.connect(`free for ${jobId}`)
+  const input = { jobId, status: 'failed', branch: null, summary: null, error: null } as const
+  const isRefused = (by: Session) =>
+    expect(machine.dispatch.reports.report(by, input)).rejects.toThrow(/not held by this session/)
+  await isRefused(free)
+  await machine.book.change(job.claim, { owner: null })
+  await isRefused(session)
+  expect(machine.book.get(jobId)?.state).toBe('held')
+  // One that has none may, when the owner is nobody.
   expect(await machine.dispatch.reports.report(free, input)).toMatchObject({ status: 'failed' })
 })

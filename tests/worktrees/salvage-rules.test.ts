@@ -135,13 +135,29 @@ test('work that stays the same is saved once, however often it is looked at', as
   expect(await remove()).toMatchObject({ outcome: 'deferred', salvageRef: `refs/scrum4me/salvage/${JOB}/3` })
 })
 
-test('a commit that only the log of the job’s branch remembers is saved before that goes', async () => {
+test('a commit that only a log remembers, of the job’s branch or of HEAD, is saved before that goes', async () => {
   const { path } = await create()
   await space.git(path, 'switch', '--quiet', '--detach')
-  const commit = await space.git(path, 'commit-tree', '-p', 'HEAD', '-m', 'moved away', 'HEAD^{tree}')
-  for (const to of [commit, 'HEAD']) await space.git(path, 'branch', '--force', BRANCH, to)
-  const { salvageRef } = await remove()
-  expect(await space.git(space.clone, 'rev-list', salvageRef ?? '')).toContain(commit)
+  const moved = await space.git(path, 'commit-tree', '-p', 'HEAD', '-m', 'moved away', 'HEAD^{tree}')
+  for (const to of [moved, 'HEAD']) await space.git(path, 'branch', '--force', BRANCH, to)
+  const left = await space.commit(path, 'left.txt', 'left behind')
+  await space.git(path, 'switch', '--quiet', BRANCH)
+  const saved = await space.git(space.clone, 'rev-list', (await remove()).salvageRef ?? '')
+  expect(saved.split('\n')).toEqual(expect.arrayContaining([moved, left]))
+})
+
+test('what an unfinished rebase has put aside is saved with it', async () => {
+  const { path } = await create()
+  await space.git(path, 'switch', '--quiet', '-c', 'other')
+  await space.commit(path, 'src/a.txt', 'theirs')
+  await space.git(path, 'switch', '--quiet', BRANCH)
+  await space.commit(path, 'src/a.txt', 'ours')
+  await writeFile(join(path, 'src/b.txt'), 'put aside')
+  await space.git(path, 'rebase', '--autostash', 'other').catch(() => undefined)
+  const aside = join(await space.git(path, 'rev-parse', '--absolute-git-dir'), 'rebase-merge/autostash')
+  const stash = (await readFile(aside, 'utf8')).trim()
+  const saved = await space.git(space.clone, 'rev-list', (await remove()).salvageRef ?? '')
+  expect(saved.split('\n')).toContain(stash)
 })
 
 test('saves are counted, not sorted like words: after the ninth comes the tenth', async () => {
