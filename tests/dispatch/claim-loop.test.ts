@@ -57,19 +57,28 @@ it.each([
   expect(await wait()).toMatchObject({ kind: 'job', jobId, resumed: true })
 })
 
-it('the answer with a job leaves when the disk knows whose it is', async () => {
-  await machine.book.change(job.claim, { state: 'undelivered', delivered: false, worked: false })
+it.each([
+  true,
+  false,
+])('the answer with a job leaves when the disk knows whose it is, and says whether another had it (%s)', async (received) => {
+  await machine.book.change(job.claim, { state: 'undelivered', delivered: received, worked: false })
   const { signal } = new AbortController()
   const answer = await machine.dispatch.waits.wait(waiter, { productId: null, waitMs: 20_000, signal })
   // In this very moment.
   const record = readFileSync(join(machine.space.state, 'claims', `${jobId}.json`), 'utf8')
-  expect(answer).toMatchObject({ kind: 'job', jobId, resumed: false })
+  expect(answer).toMatchObject({ kind: 'job', jobId, resumed: received })
   expect(JSON.parse(record)).toMatchObject({
     state: 'held',
     owner: { key: waiter.ref.key },
     delivered: false,
   })
   expect(await machine.dispatch.giveBack(jobId)).toBe(true)
+})
+
+it('a worktree that outlived our memory of its job may have been worked in: the answer says so', async () => {
+  await machine.book.forget(job.claim)
+  await machine.setJobs({ status: 'QUEUED', worker_instance_id: null })
+  expect(await wait()).toMatchObject({ kind: 'job', jobId, resumed: true })
 })
 
 it('a job that another has taken by the time its worktree is made is given to nobody', async () => {

@@ -59,6 +59,16 @@ test.each([
   expect(mode.startsWith('100755')).toBe(script.startsWith('chmod'))
 })
 
+test('what is put into the index alone, after that was saved and before it goes, is saved', async () => {
+  const { path } = await engine.create({ jobId: JOB, repoRoot: space.clone })
+  await writeFile(join(path, 'src/a.txt'), 'modified')
+  const staged = '$(printf staged | git hash-object -w --stdin)'
+  await writeFile(armed, `git update-index --cacheinfo 100644,${staged},src/b.txt`)
+  const { salvageRef } = await engine.remove({ jobId: JOB, branch: 'delete' })
+  expect(salvageRef).toBe(`refs/scrum4me/salvage/${JOB}/2`)
+  expect(await space.git(space.clone, 'show', `${salvageRef}^2:src/b.txt`)).toBe('staged')
+})
+
 test('work that begins in a clean worktree after it was looked at is saved', async () => {
   const { path } = await engine.create({ jobId: JOB, repoRoot: space.clone })
   await writeFile(armed, 'mkdir deep; echo late > deep/late.txt')
