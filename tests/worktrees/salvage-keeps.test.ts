@@ -133,6 +133,18 @@ test.each([
   expect((await snapshot(restored.path))[file]).toBe(before[file])
 })
 
+test('a submodule that was moved to another commit of its remote: which one is saved', async () => {
+  await space.pushSubmodule('module')
+  const { path } = await create()
+  await space.git(path, '-c', 'protocol.file.allow=always', 'submodule', '--quiet', 'update', '--init')
+  const commit = await space.commit(join(path, 'module'), 'news.txt', 'news')
+  await space.git(join(path, 'module'), 'push', '--quiet', 'origin', 'HEAD:refs/heads/news')
+  const { salvageRef } = await remove()
+  expect(await space.git(space.clone, 'rev-parse', `${salvageRef}:module`)).toBe(commit)
+  const { notes } = await engine.restore({ jobId: JOB })
+  expect(notes.join()).toContain('the submodule module stood at another commit')
+})
+
 test.each([
   'locked',
   'nested/locked',
