@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import type { Session } from '../../daemon/sessions/session.ts'
+import { seed } from '../support/seed.ts'
 import { type HeldJob, Machine } from '../worktrees/matrix/machine.ts'
 
 let machine: Machine
@@ -73,6 +74,14 @@ it.each([
     delivered: false,
   })
   expect(await machine.dispatch.giveBack(jobId)).toBe(true)
+})
+
+it('a session for which a job is being prepared, its call being over, is given no second one', async () => {
+  await machine.book.change(job.claim, { state: 'preparing', owner: waiter.ref })
+  const { productId, userId } = job.claim
+  const second = await seed.job(machine.db, { product_id: productId, user_id: userId })
+  expect(await wait()).toMatchObject({ kind: 'timeout' })
+  expect(machine.book.get(second.id)).toBeUndefined()
 })
 
 it('a worktree that outlived our memory of its job may have been worked in: the answer says so', async () => {
