@@ -1,9 +1,14 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { silentLogger } from '../../daemon/logger.ts'
+import { Disk } from '../../daemon/worktrees/disk.ts'
+import { Layout } from '../../daemon/worktrees/layout.ts'
+import { Trash } from '../../daemon/worktrees/trash.ts'
 import type { Worktrees } from '../../daemon/worktrees/worktrees.ts'
+import { until } from '../support/until.ts'
 import { Workspace } from './support/workspace.ts'
 
 const JOB = 'cjob0000000000000000abcd1234'
@@ -137,6 +142,31 @@ test('a removal that fails after the save tells where the work is', async () => 
   const outcome = await engine.remove({ jobId: JOB, branch: 'delete' })
   expect(outcome).toMatchObject({ outcome: 'deferred', salvageRef: `refs/scrum4me/salvage/${JOB}/1` })
   expect(outcome.reason).toContain('no list today')
+})
+
+test('a half-made worktree is taken back at the next start; what somebody left in its spare is saved first', async () => {
+  const made = await engine.create({ jobId: JOB, repoRoot: space.clone })
+  await writeFile(join(made.path, 'work.txt'), 'work')
+  await engine.stop()
+  const file = join(space.state, 'worktrees/jobs', `${JOB}.json`)
+  const record = JSON.parse(await readFile(file, 'utf8'))
+  await writeFile(file, JSON.stringify({ ...record, phase: 'creating', fromSpare: true }))
+  engine = space.engine()
+  await engine.start()
+  await until('it is taken back', async () => (await engine.list()).length === 0)
+  expect(await branches()).toBe('')
+  expect(await space.git(space.clone, 'show', `refs/scrum4me/salvage/${JOB}/1:work.txt`)).toBe('work')
+})
+
+test('of what an earlier run left in the trash, that stays which a removal may have to put back', async () => {
+  const { path } = await engine.create({ jobId: JOB, repoRoot: space.clone })
+  const layout = new Layout(space.parent)
+  const trash = new Trash(layout, new Disk({ PATH: process.env.PATH ?? '' }), 'test-instance', silentLogger)
+  const place = (await trash.move(path)) ?? ''
+  const other = await trash.place(path)
+  await mkdir(other)
+  await trash.empty((one) => one === place, new AbortController().signal)
+  expect([existsSync(place), existsSync(other)]).toEqual([true, false])
 })
 
 test('records that could not be read for a moment are read by whoever asks next', async () => {
