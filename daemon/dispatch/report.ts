@@ -132,8 +132,11 @@ export class Reports {
       await takeBack()
       throw nowhereKept(jobId, fault)
     }
-    if (written === 'spooled')
+    if (written === 'spooled') {
+      // From now on only the disk knows of it.
+      await book.settle()
       return answer(spooled, spooledRow(report), { worktree: 'kept' }, 'wait_for_job_again', false)
+    }
     if (written === 'lost') throw await this.#superseded(session, spooled)
     return { ...written, next_action: await this.#next(session, claim.userId) }
   }

@@ -99,6 +99,11 @@ export class ClaimBook {
     }
   }
 
+  /** Resolves when also a power cut leaves what is noted, as far as the file system can say. */
+  settle(): Promise<void> {
+    return this.#store.settle().catch(() => undefined)
+  }
+
   forget(claim: ClaimRecord): Promise<void> {
     const { jobId, claimedAt } = claim.identity
     if (this.#claims.get(jobId)?.identity.claimedAt !== claimedAt) return Promise.resolve()

@@ -15,7 +15,8 @@ export class RecordStore<T> {
 
   /**
    * @param parse turns a file's JSON into a record; undefined for what this version cannot read
-   * @param options.durable flush to the disk before a write counts (a power cut loses nothing)
+   * @param options.durable flush to the disk before a write counts: a power cut leaves a whole record, for some
+   *   seconds perhaps the old one (`settle`)
    */
   constructor(
     directory: string,
@@ -49,6 +50,16 @@ export class RecordStore<T> {
     // Serialised now: the caller may change the object while the write waits its turn.
     const text = `${JSON.stringify(record)}\n`
     return this.#inOrder(id, () => this.#write(id, text))
+  }
+
+  /** Resolves when no power cut brings back what was replaced before. Rejects where a file system cannot be asked. */
+  async settle(): Promise<void> {
+    const handle = await open(this.#directory)
+    try {
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
   }
 
   delete(id: string): Promise<void> {

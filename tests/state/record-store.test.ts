@@ -60,6 +60,24 @@ describe('RecordStore', () => {
     expect(await readFile(file, 'utf8')).toBe('2\n')
   })
 
+  it('settles by flushing the directory, and says when that cannot be asked', async () => {
+    const store = new RecordStore<number>(directory, () => undefined, { durable: true })
+    const handle = await openFile(directory)
+    const handles: { sync(): Promise<void>; stat(): Promise<{ isDirectory(): boolean }> } =
+      Object.getPrototypeOf(handle)
+    await handle.close()
+    const flushed: boolean[] = []
+    const spy = vi.spyOn(handles, 'sync').mockImplementation(async function (this: typeof handles) {
+      flushed.push((await this.stat()).isDirectory())
+    })
+    onTestFinished(() => spy.mockRestore())
+    await store.put('a', 1)
+    await store.settle()
+    expect(flushed).toEqual([true])
+    spy.mockRejectedValue(new Error('EINVAL'))
+    await expect(store.settle()).rejects.toThrow('EINVAL')
+  })
+
   it('names unreadable files and leaves them in place; clears what a crash left half written', async () => {
     await writeFile(join(directory, 'bad.json'), '{"half":')
     await writeFile(join(directory, 'a.json.tmp-3'), '1')
