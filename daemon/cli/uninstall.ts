@@ -17,6 +17,7 @@ import { findServices, findServicesOf } from './service/find-service.ts'
 import type { Service } from './service/service.ts'
 import { systemUser } from './service/system-user.ts'
 import { stopProcess } from './stop.ts'
+import { takeBackSpares } from './take-back-spares.ts'
 
 export interface UninstallOptions {
   readonly purge?: boolean
@@ -66,22 +67,25 @@ export async function uninstall(invocation: Invocation, options: UninstallOption
   if (holder !== undefined) terminal.out(`Stopped the daemon (pid ${holder.pid}).`)
   const hadDatabase = await hasEmbedded(paths)
   // Read before daemon.env goes; it may be what is wrong, and is then no reason to stop.
-  const worktrees = await loadConfig({
+  const config = await loadConfig({
     env: invocation.env,
     home: paths.home,
     redactor: new Redactor(),
   }).then(
-    ({ config }) => ` in ${config.worktreeDir}`,
-    () => '',
+    (loaded) => loaded.config,
+    () => undefined,
   )
+  const spares = config === undefined ? [] : await takeBackSpares(config, invocation.env).catch(() => [])
   const { removed, left } = await purge(paths)
   for (const path of removed) terminal.out(`Removed ${path}`)
   for (const path of left) terminal.out(`Left ${path}`)
+  for (const path of spares) terminal.out(`Left ${path}, a spare worktree in which somebody works`)
   if (hadDatabase && !(await hasEmbedded(paths))) {
     terminal.out('The embedded database and all its data went with the home.')
   }
   if (removed.length === 0) terminal.out(`There is no data of ${paths.home}.`)
-  terminal.out(`Worktrees${worktrees} and saved work in your clones were not touched.`)
+  const place = config === undefined ? '' : ` in ${config.worktreeDir}`
+  terminal.out(`Worktrees of jobs${place} and saved work in your clones were not touched.`)
   return EXIT.ok
 }
 

@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events'
+import { rmdir } from 'node:fs/promises'
 import { messageOf } from '../errors.ts'
 import type { Service } from '../lifecycle/service.ts'
 import { KeyQueue } from '../lock/key-queue.ts'
@@ -174,6 +175,15 @@ export class Worktrees implements Service {
   /** The state of the worktree directory's place; changes nothing and never throws. */
   place(): Promise<Place> {
     return lookAtPlace(this.#engine.layout.parent)
+  }
+
+  /** Removes all spares and what was on its way out, for the end of an installation. Answers the paths that stay. */
+  async takeBackSpares(): Promise<string[]> {
+    await this.#spares.giveUp()
+    await this.#emptyTrash()
+    await this.#engine.trash.settled()
+    await rmdir(await this.#engine.layout.spares()).catch(() => undefined)
+    return (await this.#engine.records.spares()).map(({ path }) => path)
   }
 
   /**

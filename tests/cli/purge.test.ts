@@ -9,6 +9,8 @@ import type { StatusReport } from '../../daemon/wire/status-report.ts'
 import { isDead, TestHome } from '../db/embedded/test-home.ts'
 import { Installation } from '../support/installation.ts'
 import { until } from '../support/until.ts'
+import { spareReady } from '../worktrees/support/spare-ready.ts'
+import { Workspace } from '../worktrees/support/workspace.ts'
 import { fakeTerminal } from './terminal.ts'
 
 const isThere = (path: string) =>
@@ -61,6 +63,14 @@ describe('uninstall --purge', () => {
   test('leaves what a person put there, and what links lead to, and says so', async () => {
     await until('the database', async () => (await machine.status()).database?.state === 'up')
     await machine.end()
+    const state = join(machine.home, 'state')
+    const space = new Workspace(machine.dir)
+    await space.makeClone()
+    const engine = space.engine({ spares: true, stateDir: state, parentDir: machine.worktreeDir })
+    await engine.start()
+    const job = await engine.create({ jobId: 'job-kept', repoRoot: space.clone })
+    const spare = await spareReady(space, state)
+    await engine.stop()
     const elsewhere = join(machine.dir, 'disk')
     const treasure = join(machine.dir, 'treasure')
     await mkdir(treasure)
@@ -77,7 +87,12 @@ describe('uninstall --purge', () => {
     expect(await readdir(machine.home)).toEqual(['notes.txt'])
     expect(stdout).toContain(`Left ${elsewhere}`)
     expect(stdout).toContain(`Left ${machine.home}, because of notes.txt`)
-    expect(stdout).toContain(`Removed ${join(machine.home, 'state')}\n`)
+    expect(stdout).toContain(`Removed ${state}\n`)
+    // A spare is the daemon's own; a job's worktree may be all that is left of its work.
+    expect(await readdir(machine.worktreeDir)).toEqual(['job-kept'])
+    const registered = await space.git(space.clone, 'worktree', 'list')
+    expect(registered).toContain(job.path)
+    expect(registered).not.toContain(spare)
   })
 
   test('a directory that is no home of ours is not touched', async () => {

@@ -4,9 +4,9 @@ import { until } from '../../support/until.ts'
 import type { Workspace } from './workspace.ts'
 
 /** The path of the one spare, once it is ready. */
-export function spareReady(space: Workspace): Promise<string> {
+export function spareReady(space: Workspace, state = space.state): Promise<string> {
   return until('the spare is ready', async () => {
-    const directory = join(space.state, 'worktrees/spares')
+    const directory = join(state, 'worktrees/spares')
     for (const name of await readdir(directory).catch(() => [])) {
       // Beside it may be what is being written.
       if (!name.endsWith('.json')) continue
