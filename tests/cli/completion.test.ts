@@ -12,7 +12,8 @@ async function script(shell: string): Promise<string> {
 function run(shell: string, args: string[]): Promise<{ missing: boolean; stdout: string }> {
   return new Promise((resolve, reject) => {
     execFile(shell, args, (error, stdout, stderr) => {
-      if (error?.code === 'ENOENT') resolve({ missing: true, stdout: '' })
+      // Not in PATH, or only in a part of it that is somebody else's.
+      if (error?.code === 'ENOENT' || error?.code === 'EACCES') resolve({ missing: true, stdout: '' })
       else if (error) reject(new Error(stderr))
       else resolve({ missing: false, stdout })
     })
