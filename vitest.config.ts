@@ -4,8 +4,8 @@ export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
     globalSetup: ['tests/support/global-setup.ts'],
-    // Two cores: more workers only make real processes and a real database wait for each other.
-    maxWorkers: 2,
+    // For two cores: two leave a fifth of them idle, because tests also wait; four make real processes wait for them.
+    maxWorkers: 3,
     // macOS' own is a link's, and so long that no socket's path fits below it.
     env: process.platform === 'darwin' ? { TMPDIR: '/private/tmp' } : {},
     testTimeout: 240_000,
