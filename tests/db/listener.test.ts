@@ -209,7 +209,7 @@ test('a server that is killed and comes back is listened to again', async () => 
   const listener = makeListener(url, { beforeConnect })
   await listener.start()
   await listening(listener)
-  await server.kill('SIGKILL')
+  await server.kill()
   await until('the loss is noticed', () => listener.state === 'reconnecting')
   await until('it tries again', () => starts > 2)
   await server.start()

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { chown, mkdir, mkdtemp, readFile } from 'node:fs/promises'
+import { chown, mkdir, mkdtemp, readFile, realpath } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findBinaries } from '../../daemon/db/embedded/binaries.ts'
@@ -9,7 +9,9 @@ import { ensurePrivateDirectory } from '../../daemon/db/embedded/private-directo
 import { ServerProcess } from '../../daemon/db/embedded/server-process.ts'
 import { socketUrl } from '../../daemon/db/embedded/socket-url.ts'
 import { ensureTree } from '../../daemon/db/embedded/tree.ts'
+import { codeOf } from '../../daemon/errors.ts'
 import { delay } from '../../daemon/lifecycle/delay.ts'
+import { standingProcesses } from '../../daemon/lifecycle/standing-processes.ts'
 
 export interface TestServer {
   /** Directory of the Unix socket. */
@@ -21,8 +23,8 @@ export interface TestServer {
   start(): Promise<void>
   /** Stops it, data kept. */
   stop(mode?: 'fast' | 'immediate'): Promise<void>
-  /** Ends the postmaster as a power failure would. */
-  kill(signal?: NodeJS.Signals): Promise<void>
+  /** Ends all of it as a power failure would: nothing is served any more. */
+  kill(): Promise<void>
   /** Stops it and removes everything; idempotent. */
   remove(): Promise<void>
 }
@@ -74,7 +76,7 @@ export async function makeTestServer(
     pid,
     start: () => startAgain(server),
     stop: async (mode) => void (await server.stop(mode)),
-    kill: async (signal = 'SIGKILL') => void process.kill(await pid(), signal),
+    kill: async () => killAll(await pid(), cluster),
     remove: () => endWatchdog(watchdog),
   }
 }
@@ -104,6 +106,19 @@ async function endWatchdog(watchdog: ChildProcess): Promise<void> {
   watchdog.ref()
   watchdog.stdin?.end()
   await ended
+}
+
+/** The postmaster first, or it would start anew. What it has forked would serve its connections until it notices. */
+async function killAll(postmaster: number, cluster: string): Promise<void> {
+  process.kill(postmaster, 'SIGKILL')
+  const directory = await realpath(cluster)
+  for (const { pid } of await standingProcesses((cwd) => cwd === directory)) {
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch (error) {
+      if (codeOf(error) !== 'ESRCH') throw error
+    }
+  }
 }
 
 /** After a kill the old server's zombie and its last children stay for a moment. */

@@ -145,7 +145,7 @@ export class Nemesis {
     const { server } = this.#lab
     return this.#alone(server, async () => {
       this.#note('killed')
-      await server.kill('SIGKILL')
+      await server.kill()
       if (this.#random.chance(0.5)) await this.#while()
       await server.start()
       this.#note('started')
