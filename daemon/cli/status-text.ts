@@ -1,8 +1,9 @@
 import { bytesText } from '../status/bytes-text.ts'
+import { durationText } from '../status/duration-text.ts'
 import type { DaemonState, StatusReport } from '../wire/status-report.ts'
 import { printable, type Style } from './style.ts'
 import { table } from './table.ts'
-import { agoText, durationText } from './units.ts'
+import { agoText } from './units.ts'
 
 const WORDS: Record<DaemonState, string> = {
   starting: 'starting',

@@ -1,10 +1,7 @@
 import type { Sql } from '../db/sql.ts'
 import type { FailedJob, JobBackoff } from '../dispatch/job-backoff.ts'
 import { readJobs } from '../jobs/read.ts'
-import { delay } from '../lifecycle/delay.ts'
-
-/** `status` answers within 300 ms whatever the database does. */
-const PATIENCE_MS = 150
+import { patiently } from './patiently.ts'
 
 /**
  * Jobs that could not be started here and that nobody has begun or ended since. The database is asked only where there
@@ -31,9 +28,7 @@ export class NotStarted {
       this.#running ??= this.#ask(userId, jobIds).finally(() => {
         this.#running = null
       })
-      const answered = new AbortController()
-      await Promise.race([this.#running, delay(PATIENCE_MS, answered.signal)])
-      answered.abort()
+      await patiently(this.#running)
     }
     return failed.filter(({ jobId }) => !this.#over.has(jobId))
   }

@@ -3,6 +3,7 @@ import { type DaemonError, sentence } from '../errors.ts'
 import type { SupersededReport } from '../jobs/superseded-reports.ts'
 import type { Problem } from '../wire/status-report.ts'
 import type { FetchFailure } from '../worktrees/git/fetch-failures.ts'
+import { durationText } from './duration-text.ts'
 
 export interface ProblemInputs {
   /** Why the database is not to be used, if so. */
@@ -105,7 +106,7 @@ export function problems(inputs: ProblemInputs): Problem[] {
 
 function notStarted({ jobId, taskLabel, error, tries, restMs }: FailedJob): Problem {
   const times = tries === 1 ? '' : ` (${tries} tries)`
-  const rest = restMs === 0 ? '' : `, in ${durationText(restMs)} at the earliest`
+  const rest = restMs === 0 ? '' : `, in ${durationText(Math.ceil(restMs / 1000))} at the earliest`
   return {
     code: 'JOB_NOT_STARTED',
     message: `Job ${jobId} (${taskLabel}) could not be started on this machine${times}: ${sentence(error.message)}`,
@@ -116,14 +117,10 @@ function notStarted({ jobId, taskLabel, error, tries, restMs }: FailedJob): Prob
 function unfetched({ repoRoot, reason, ageMs }: FetchFailure): Problem {
   return {
     code: 'FETCH_FAILED',
-    message: `origin of ${repoRoot} could not be fetched ${durationText(ageMs)} ago, so jobs there begin from what was fetched last: ${sentence(reason)}`,
+    message: `origin of ${repoRoot} could not be fetched ${durationText(ageMs / 1000)} ago, so jobs there begin from what was fetched last: ${sentence(reason)}`,
     remedy:
       'Look at the network, the address of origin and the keys: a service has no ssh-agent but that of the session it works for. `scrum4me-daemon doctor` tries again, as does the next job.',
   }
-}
-
-function durationText(ms: number): string {
-  return ms < 120_000 ? `${Math.ceil(ms / 1000)} s` : `${Math.ceil(ms / 60_000)} min`
 }
 
 const LOST = {

@@ -1,10 +1,7 @@
 import type { Sql } from '../db/sql.ts'
 import { countJobs } from '../jobs/read.ts'
-import { delay } from '../lifecycle/delay.ts'
 import type { StatusReport } from '../wire/status-report.ts'
-
-/** `status` answers within 300 ms whatever the database does. */
-const PATIENCE_MS = 150
+import { patiently } from './patiently.ts'
 
 /** The queue's depth and the database's latency, asked on request and never waited for long. */
 export class QueueCount {
@@ -31,7 +28,7 @@ export class QueueCount {
     this.#running ??= this.#ask(userId).finally(() => {
       this.#running = null
     })
-    await Promise.race([this.#running, delay(PATIENCE_MS)])
+    await patiently(this.#running)
     return this.#last
   }
 

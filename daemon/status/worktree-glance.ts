@@ -4,6 +4,7 @@ import type { Service } from '../lifecycle/service.ts'
 import type { Logger } from '../logger.ts'
 import type { StatusReport } from '../wire/status-report.ts'
 import type { Worktrees } from '../worktrees/worktrees.ts'
+import { patiently } from './patiently.ts'
 
 const EVERY_MS = 60_000
 type Looked = Pick<Worktrees, 'list' | 'saved' | 'freeDiskBytes'>
@@ -12,8 +13,6 @@ type Looked = Pick<Worktrees, 'list' | 'saved' | 'freeDiskBytes'>
 const SOON_MS = 500
 /** Between two looks, however much changes. */
 const PAUSE_MS = 2_000
-/** `status` answers within 300 ms; so long it waits for a look at what has changed. */
-const PATIENCE_MS = 150
 /** Where a look took this long, `status` begins none of its own. */
 const LONG_MS = 1_000
 
@@ -50,9 +49,7 @@ export class WorktreeGlance implements Service {
    */
   async read(): Promise<StatusReport['worktrees']> {
     if ((this.#isStale || this.#looking !== null) && this.#tookMs < LONG_MS) {
-      const answered = new AbortController()
-      await Promise.race([this.#lookAtChanges(), delay(PATIENCE_MS, answered.signal)])
-      answered.abort()
+      await patiently(this.#lookAtChanges())
     }
     return this.#last
   }

@@ -1,8 +1,5 @@
-import { delay } from '../lifecycle/delay.ts'
 import type { Place } from '../worktrees/place.ts'
-
-/** `status` answers within 300 ms whatever the disk does. */
-const PATIENCE_MS = 150
+import { patiently } from './patiently.ts'
 
 /**
  * Whether worktrees can be made and how much room there is, asked on request and never waited for long: of a
@@ -21,9 +18,7 @@ export class WorktreePlace {
     this.#running ??= this.#ask().finally(() => {
       this.#running = null
     })
-    const answered = new AbortController()
-    await Promise.race([this.#running, delay(PATIENCE_MS, answered.signal)])
-    answered.abort()
+    await patiently(this.#running)
     return this.#last
   }
 

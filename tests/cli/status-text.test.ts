@@ -4,8 +4,9 @@ import { Reply } from '../../daemon/cli/reply.ts'
 import { frame } from '../../daemon/cli/status.ts'
 import { statusText } from '../../daemon/cli/status-text.ts'
 import { styleOf } from '../../daemon/cli/style.ts'
-import { agoText, durationText } from '../../daemon/cli/units.ts'
+import { agoText } from '../../daemon/cli/units.ts'
 import { bytesText } from '../../daemon/status/bytes-text.ts'
+import { durationText } from '../../daemon/status/duration-text.ts'
 import type { StatusReport } from '../../daemon/wire/status-report.ts'
 
 const NOW = Date.parse('2026-01-02T03:04:05.000Z')
