@@ -19,10 +19,7 @@ beforeEach(async () => {
   jobId = job.claim.identity.jobId
   waiter = await machine.connect(`waiter of ${jobId}`)
 })
-afterEach(async () => {
-  for (const claim of machine.book.all()) await machine.book.forget(claim)
-  await machine.db.query('delete from claude_jobs')
-})
+afterEach(() => machine.forgetJobs())
 
 /** What a session gets that waits until the claim loop has passed over it. */
 async function wait(session = waiter) {

@@ -19,10 +19,7 @@ beforeEach(async () => {
   owner = await machine.connect(jobId)
   await machine.book.add({ ...job.claim, delivered: false, worked: false })
 })
-afterEach(async () => {
-  for (const claim of machine.book.all()) await machine.book.forget(claim)
-  await machine.db.query('delete from claude_jobs')
-})
+afterEach(() => machine.forgetJobs())
 
 const claim = () => machine.book.get(jobId)
 const held = { state: 'held', delivered: false, worked: false }

@@ -20,10 +20,7 @@ beforeEach(async () => {
   job = await machine.hold()
   jobId = job.claim.identity.jobId
 })
-afterEach(async () => {
-  for (const claim of machine.book.all()) await machine.book.forget(claim)
-  await machine.db.query('delete from claude_jobs')
-})
+afterEach(() => machine.forgetJobs())
 
 const REPORT: Report = {
   ...{ status: 'DONE', branch: null, summary: 'All of it.', error: null, headSha: null, pushed: false },

@@ -22,10 +22,7 @@ beforeEach(async () => {
   job = await machine.hold()
   jobId = job.claim.identity.jobId
 })
-afterEach(async () => {
-  for (const claim of machine.book.all()) await machine.book.forget(claim)
-  await machine.db.query('delete from claude_jobs')
-})
+afterEach(() => machine.forgetJobs())
 
 /** A sweep every second; whatever it found due is under way when this returns. */
 const seconds = (count: number) => vi.advanceTimersByTime(count * 1000)

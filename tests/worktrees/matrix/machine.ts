@@ -144,6 +144,12 @@ export class Machine {
     })
   }
 
+  /** There never was a job; worktrees stay. */
+  async forgetJobs(): Promise<void> {
+    for (const claim of this.#book.all()) await this.#book.forget(claim)
+    await this.db.query('delete from claude_jobs')
+  }
+
   /** `update_job_status` of the session that holds the job. */
   async report(job: HeldJob, status: ReportInput['status'], branch: string | null): Promise<void> {
     const { jobId } = job.claim.identity
