@@ -55,10 +55,11 @@ async function answer(git: Git, dir: string, ...args: string[]): Promise<string>
   }
 }
 
-/** `https://user:token@host/…` must not reach a table that others read. The user may hold an `@`. */
+/** `https://user:token@host/…?token=…` must not reach a table that others read. The user may hold an `@`. */
 export function withoutCredentials(url: string): string | null {
   if (url === '') return null
-  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/]*@/i, (match, scheme: string) =>
+  const place = /^https?:/i.test(url) ? url.replace(/[?#].*$/s, '') : url
+  return place.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/]*@/i, (match, scheme: string) =>
     scheme.startsWith('ssh') ? match.replace(/:[^/]*@$/, '@') : scheme,
   )
 }

@@ -125,6 +125,9 @@ describe('git', () => {
 
   test('passwords in URLs are masked, progress and advice left out', () => {
     expect(maskUrls('https://me:secret@host/x.git')).toBe('https://***@host/x.git')
+    expect(maskUrls("'https://host/x.git?private_token=secret&a=b/': not found")).toBe(
+      "'https://host/x.git?***': not found",
+    )
     const said =
       'remote: Counting objects: 10%\rremote: done\nfatal: Authentication failed for https://me:pw@h/x\n'
     expect(new GitError('fetch', 128, said).message).toBe(

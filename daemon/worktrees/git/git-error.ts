@@ -51,9 +51,11 @@ const TRANSIENT = [
   /reference broken|invalid HEAD - possibly/,
 ]
 
-/** `https://user:secret@host` without the user information. */
+/** URLs without what may be secret in them: the user information, and a query. */
 export function maskUrls(text: string): string {
-  return text.replace(/([a-z][a-z0-9+.-]*:\/\/)[^/@\s']+@/gi, '$1***@')
+  return text
+    .replace(/([a-z][a-z0-9+.-]*:\/\/)[^/@\s']+@/gi, '$1***@')
+    .replace(/([a-z][a-z0-9+.-]*:\/\/[^\s'"?]*\?)[^\s'"]+/gi, '$1***')
 }
 
 /** What git complained about, without its progress and its general advice. */
