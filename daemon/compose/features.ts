@@ -48,6 +48,7 @@ export function composeFeatures(
     salvageMaxBytes: config.salvageMaxBytes,
     minFreeDiskBytes: config.minFreeDiskBytes,
     spares: config.spareWorktrees,
+    isReleased: (jobId) => book.get(jobId)?.state === 'released',
     logger: log('worktrees'),
   })
   const ports: DispatchPorts = {

@@ -156,6 +156,7 @@ export class Dispatch implements Service {
       // Handed out: whether or not the answer is known to be received, the worktree may have been worked in.
       const worked = claim.worked || claim.state === 'held'
       await book.change(claim, { state: 'released', releasedAt, worked })
+      this.#ports.worktreesChanged()
       return true
     })
   }

@@ -118,6 +118,7 @@ export class Sweeper implements Service {
     logger.info({ job: claim.identity.jobId, was: claim.state }, 'released a claim without a session')
     if (claim.delivered || claim.worked || claim.state === 'held') {
       await book.change(claim, { state: 'released', releasedAt })
+      this.#ports.worktreesChanged()
       return
     }
     // Nobody ever saw this job here: its fresh worktree is of no use to anybody.

@@ -87,11 +87,19 @@ export interface JobStatus {
 }
 
 /**
- * `creating`, `active` (handed out), `deferred` (to be removed when the last process has left it), `kept` (could
- * not be saved, so not removed), `removing`, `restored` (by `worktrees restore`, for a person), `unknown`
- * (not made by this installation).
+ * `creating`, `active` (handed out), `released` (its job is in the queue again), `deferred` (to be removed when the
+ * last process has left it), `kept` (could not be saved, so not removed), `removing`, `restored` (by `worktrees
+ * restore`, for a person), `unknown` (not made by this installation).
  */
-export type WorktreeState = 'creating' | 'active' | 'deferred' | 'kept' | 'removing' | 'restored' | 'unknown'
+export type WorktreeState =
+  | 'creating'
+  | 'active'
+  | 'released'
+  | 'deferred'
+  | 'kept'
+  | 'removing'
+  | 'restored'
+  | 'unknown'
 
 export interface WorktreeStatus {
   readonly job_id: string

@@ -23,10 +23,12 @@ const AT_A_TIME = 4
 /** Looks at worktrees for people; remembers sizes, which take longest. */
 export class Overview {
   readonly #engine: Engine
+  readonly #isReleased: (jobId: string) => boolean
   readonly #bytes = new Map<string, { readonly bytes: number | null; readonly at: number }>()
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, isReleased: (jobId: string) => boolean) {
     this.#engine = engine
+    this.#isReleased = isReleased
   }
 
   async list(): Promise<WorktreeInfo[]> {
@@ -43,16 +45,15 @@ export class Overview {
 
   async #look(found: Found): Promise<WorktreeInfo> {
     const { record, listed } = found
-    const isOurs = record !== null || listed?.marker?.instanceId === this.#engine.instanceId
+    const jobId = record?.jobId ?? found.name
+    const shown = record === null ? unrecorded(found, this.#engine.instanceId) : recorded(record)
     return {
-      jobId: record?.jobId ?? found.name,
+      jobId,
       path: this.#engine.layout.shown(found.path),
       branch: listed?.worktree.branch ?? record?.branch ?? null,
-      state:
-        record !== null ? stateOf(record) : isOurs ? 'active' : isRestored(found) ? 'restored' : 'unknown',
+      ...(shown.state === 'active' && this.#isReleased(jobId) ? RELEASED : shown),
       dirty: await this.#isDirty(found),
       bytes: await this.#bytesOf(found),
-      reason: record === null ? reasonOf(found) : (record.keptReason ?? record.removal?.reason ?? null),
     }
   }
 
@@ -92,6 +93,17 @@ export class Overview {
   }
 }
 
+type Shown = Pick<WorktreeInfo, 'state' | 'reason'>
+
+const RELEASED: Shown = {
+  state: 'released',
+  reason: 'its job waits in the queue again; handed over if it is claimed here within a day',
+}
+
+function recorded(record: JobRecord): Shown {
+  return { state: stateOf(record), reason: record.keptReason ?? record.removal?.reason ?? null }
+}
+
 function stateOf(record: JobRecord): WorktreeState {
   if (record.phase === 'creating') return 'creating'
   if (record.phase !== 'ready') return 'removing'
@@ -99,10 +111,14 @@ function stateOf(record: JobRecord): WorktreeState {
   return record.keptReason === null ? 'active' : 'kept'
 }
 
-function reasonOf(found: Found): string | null {
-  const other = found.listed?.marker?.instanceId
-  if (isRestored(found)) return RESTORED
-  return other === undefined ? 'not made by this installation' : `made by installation ${other}`
+function unrecorded(found: Found, instanceId: string): Shown {
+  const maker = found.listed?.marker?.instanceId
+  if (maker === instanceId) return { state: 'active', reason: `made by installation ${maker}` }
+  if (isRestored(found)) return { state: 'restored', reason: RESTORED }
+  return {
+    state: 'unknown',
+    reason: maker === undefined ? 'not made by this installation' : `made by installation ${maker}`,
+  }
 }
 
 /** By its name and by what it has not: a marker, which would say whose it is. */

@@ -38,6 +38,8 @@ export interface WorktreesOptions {
   readonly salvageMaxBytes: number
   readonly minFreeDiskBytes: number
   readonly spares: boolean
+  /** Whether the job was put back into the queue and its worktree waits for it; default: none was. */
+  readonly isReleased?: (jobId: string) => boolean
   readonly logger: Logger
   /** Default: commands are started by this process. */
   readonly git?: Git
@@ -96,7 +98,7 @@ export class Worktrees implements Service {
       stopping: this.#stop.signal,
       now: options.now ?? (() => new Date()),
     }
-    this.#overview = new Overview(this.#engine)
+    this.#overview = new Overview(this.#engine, options.isReleased ?? (() => false))
     this.#spares = new Spares(this.#engine, options.spares)
   }
 

@@ -116,6 +116,9 @@ describe('sessions', () => {
     await writeFile(join(machine.worktreeDir, job, 'half-done.txt'), 'half\n')
     await gone(first)
     await until('it is released', async () => (await scenario.jobRow(job)).status === 'QUEUED', 20_000)
+    // And nobody takes it for one that is being worked in.
+    const [tree] = (await machine.status()).worktrees?.entries.filter(({ job_id }) => job_id === job) ?? []
+    expect(tree).toMatchObject({ state: 'released', reason: expect.stringContaining('in the queue again') })
     const other = await machine.agent({ sessionId: 'conversation-4' })
     const answer = await other.call('wait_for_job', { wait_seconds: 20 })
     expect(answer).toMatchObject({ job_id: job, resumed: true })
