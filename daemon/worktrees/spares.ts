@@ -2,18 +2,17 @@ import { rename, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf } from '../errors.ts'
 import { delay } from '../lifecycle/delay.ts'
+import { discardSpare } from './discard-spare.ts'
 import { freeBytes } from './disk.ts'
 import type { Engine } from './engine.ts'
 import { moveTo } from './git/check-out.ts'
 import { checkoutSettings } from './git/checkout-settings.ts'
 import { readPlainFile } from './git/read-plain-file.ts'
-import { findAdminDir, replaceFile, unregister } from './git/registration.ts'
+import { findAdminDir, replaceFile } from './git/registration.ts'
 import type { Repository } from './git/repository.ts'
 import { lstatOrNull } from './lstat-or-null.ts'
 import { makeSpare } from './make-spare.ts'
-import { save } from './salvage/save.ts'
 import type { SpareRecord } from './spare-record.ts'
-import { processesIn } from './standing.ts'
 
 /** Clones that have a spare at a time; the least recently used one loses its. */
 const MAX_SPARES = 4
@@ -149,52 +148,15 @@ export class Spares {
     while (this.#discarding.size > 0) await Promise.all(this.#discarding)
   }
 
-  /** Removes a spare, never throws; what somebody put into it is saved first, like a job's work. */
+  /** Removes a spare that is in nobody's hands; never throws. */
   discard(spare: SpareRecord): Promise<void> {
-    const work = this.#discard(spare).finally(() => this.#discarding.delete(work))
+    this.#busy.add(spare.name)
+    const work = discardSpare(this.#engine, spare).finally(() => {
+      this.#busy.delete(spare.name)
+      this.#discarding.delete(work)
+    })
     this.#discarding.add(work)
     return work
-  }
-
-  async #discard(spare: SpareRecord): Promise<void> {
-    const { records, trash, lock, stopping, logger } = this.#engine
-    this.#busy.add(spare.name)
-    try {
-      const subject = {
-        ...spare,
-        jobId: `spare-${spare.name}`,
-        branch: '',
-        baseSha: spare.sha,
-        createdAt: spare.wantedAt,
-      }
-      const isThere = (await lstatOrNull(spare.path)) !== null
-      let mayGo = (_place: string): Promise<boolean> => Promise.resolve(true)
-      const repository = await this.#engine.repositories.open(spare.repoRoot, stopping).catch(() => null)
-      if (isThere && spare.phase === 'ready') {
-        if (repository === null) throw new Error('its clone cannot be opened')
-        const saved = await save(this.#engine, repository, subject)
-        if (saved.keptBecause !== null) throw new Error(saved.keptBecause)
-        if (saved.ref !== null)
-          logger.warn({ spare: spare.path, ref: saved.ref }, 'a spare worktree held work, which is saved')
-        mayGo = async (place) => (await processesIn(place)).length === 0 && saved.isStillSo(place)
-      }
-      const place = await trash.move(spare.path)
-      if (place !== null && !(await mayGo(place))) {
-        await rename(place, spare.path)
-        throw new Error('somebody works in it')
-      }
-      // A clone that is gone has no registration to end.
-      if (repository !== null) {
-        await lock.run(repository.commonDir, stopping, () => unregister(repository, spare.path))
-      }
-      await records.forgetSpare(spare.name)
-      if (place !== null) void trash.delete(place, stopping)
-    } catch (error) {
-      if (!stopping.aborted)
-        logger.warn({ spare: spare.path, why: messageOf(error) }, 'a spare worktree stays')
-    } finally {
-      this.#busy.delete(spare.name)
-    }
   }
 
   async #make(commonDir: string, repoRoot: string, sha: string): Promise<void> {
