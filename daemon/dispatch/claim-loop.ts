@@ -1,10 +1,10 @@
-import type { RepoRoot, RootsOf } from '../config/repo-roots.ts'
-import { DaemonError, messageOf } from '../errors.ts'
+import type { RepoRoot } from '../config/repo-roots.ts'
+import { messageOf } from '../errors.ts'
 import { claimNext } from '../jobs/claim.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
-import { queuedProducts } from '../jobs/read.ts'
+import { Complaints } from './complaints.ts'
+import { isDiskLow } from './disk-low.ts'
 import type { JobBackoff } from './job-backoff.ts'
-import { OncePerMinute } from './once-per-minute.ts'
 import { isOwner, mayAdopt } from './ownership.ts'
 import type { DispatchPorts } from './ports.ts'
 import type { Preparer } from './preparer.ts'
@@ -21,7 +21,7 @@ export class ClaimLoop {
   readonly #queue: WaitQueue
   readonly #preparer: Preparer
   readonly #backoff: JobBackoff
-  readonly #complaints = new OncePerMinute()
+  readonly #complaints: Complaints
   #nudged = false
   #running: Promise<void> | null = null
   #paused = false
@@ -36,6 +36,7 @@ export class ClaimLoop {
     this.#queue = queue
     this.#preparer = preparer
     this.#backoff = jobBackoff
+    this.#complaints = new Complaints(ports)
   }
 
   get claimsBegun(): number {
@@ -117,7 +118,10 @@ export class ClaimLoop {
       if (emptyFor.has(key)) continue
       if (!(await this.#claimFor(waiter, products, roots, caller.userId, caller.tokenId))) emptyFor.add(key)
     }
-    if (!this.#paused) await this.#complain(caller.userId, rootsOf)
+    if (!this.#paused) {
+      const unclaimable = [...this.#backoff.resting(), ...this.#stillHere()]
+      await this.#complaints.make(this.#queue.all(), caller.userId, unclaimable, rootsOf)
+    }
   }
 
   /** A session whose earlier call was cut off while its claim is being prepared gets that claim, no other. */
@@ -157,7 +161,7 @@ export class ClaimLoop {
     tokenId: string,
   ): Promise<boolean> {
     if (products.length === 0) return false
-    if (await this.#isDiskLow()) return false
+    if (await isDiskLow(this.#ports)) return false
     const { settings, instanceId } = this.#ports
     this.#begun += 1
     this.#inFlight = true
@@ -191,53 +195,4 @@ export class ClaimLoop {
       .filter((claim) => claim.state !== 'released' && claim.state !== 'reported')
       .map((claim) => claim.identity.jobId)
   }
-
-  async #isDiskLow(): Promise<boolean> {
-    const floor = this.#ports.settings.minFreeDiskBytes
-    if (floor <= 0) return false
-    // A directory that cannot even be asked is told to whoever gets a job for it.
-    const free = await this.#ports.worktrees.freeDiskBytes().catch(() => Number.POSITIVE_INFINITY)
-    return free < floor
-  }
-
-  /** Says why nothing comes, where a job waits that cannot be taken here (contract 4, Which). */
-  async #complain(userId: string, rootsOf: RootsOf): Promise<void> {
-    const waiting = this.#queue.all().filter((waiter) => !waiter.settled && !waiter.assigned)
-    if (waiting.length === 0) return
-    const exclude = [...this.#backoff.resting(), ...this.#stillHere()]
-    const candidates = await queuedProducts(this.#ports.sql, userId, exclude, this.#ports.markers())
-    if (candidates.length === 0) return
-    const diskLow = await this.#isDiskLow()
-    for (const waiter of waiting) {
-      const roots = rootsOf(waiter.session.hello?.repoRoots)
-      const fitting = candidates.filter((c) => waiter.productId === null || waiter.productId === c.productId)
-      const here = fitting.find((candidate) => roots.has(candidate.productId))
-      if (here !== undefined) {
-        if (!diskLow) return
-        if (this.#complaints.may(waiter.session.ref.key, 'disk')) {
-          waiter.fail(
-            new DaemonError(
-              'DISK_LOW',
-              `The disk of the worktrees has less free space than SCRUM4ME_MIN_FREE_DISK_BYTES (${this.#ports.settings.minFreeDiskBytes}), so no job is claimed; job ${here.oldestJobId} stays queued`,
-              'Free some space (`scrum4me-daemon worktrees` lists what can go) or lower the floor, then call wait_for_job again.',
-            ),
-          )
-        }
-        return
-      }
-      const missing = fitting[0]
-      if (missing === undefined) continue
-      if (!this.#complaints.may(waiter.session.ref.key, missing.oldestJobId)) continue
-      waiter.fail(rootMissing(missing.productId, missing.productName, missing.oldestJobId))
-      return
-    }
-  }
-}
-
-function rootMissing(productId: string, name: string, jobId: string): DaemonError {
-  return new DaemonError(
-    'REPO_ROOT_MISSING',
-    `Job ${jobId} waits for product "${name}" (${productId}), and no local clone of it is configured on this machine; the job stays queued`,
-    `Run \`scrum4me-daemon init <path of the clone>\`, or set SCRUM4ME_REPO_ROOT_${productId}, or add it to repoRoots in the agent config file; then call wait_for_job again.`,
-  )
 }

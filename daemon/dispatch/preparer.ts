@@ -5,12 +5,11 @@ import type { ClaimedJob } from '../jobs/claim.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
 import { fail, release } from '../jobs/release.ts'
 import { LimitPerKey } from '../lifecycle/limit-per-key.ts'
+import { claimRecordOf } from './claim-record-of.ts'
+import { earlierOwners } from './earlier-owners.ts'
 import type { JobBackoff } from './job-backoff.ts'
 import type { DispatchPorts } from './ports.ts'
 import type { Waiter, WaitQueue } from './waiter.ts'
-
-/** Sessions remembered of those that a claim was offered to in vain. */
-const MAX_EARLIER = 8
 
 /** What a claim becomes with its worktree. */
 type Ready = Pick<ClaimRecord, 'worked' | 'worktree' | 'answer'>
@@ -46,36 +45,7 @@ export class Preparer {
   /** A job just claimed, for the waiter that stood in line. */
   begin(claimed: ClaimedJob, userId: string, repoRoot: string, waiter: Waiter): void {
     const before = this.#ports.book.get(claimed.identity.jobId)
-    const claim: ClaimRecord = {
-      identity: claimed.identity,
-      state: 'preparing',
-      since: new Date().toISOString(),
-      userId,
-      productId: claimed.productId,
-      taskLabel: String(claimed.task?.code ?? claimed.taskId),
-      repoRoot,
-      owner: waiter.session.ref,
-      earlier: [],
-      delivered: false,
-      // Whatever became of that claim (released, lost to another machine and back): a session had the job here.
-      worked: before !== undefined && (before.worked || before.delivered),
-      running: false,
-      worktree: null,
-      answer: {
-        job_id: claimed.identity.jobId,
-        attempt: claimed.attempt,
-        task: claimed.task,
-        story: claimed.story,
-        pbi: claimed.pbi,
-        sprint: claimed.sprint,
-        product: claimed.product,
-        plan_snapshot: claimed.planSnapshot,
-      },
-      releasedAt: null,
-      report: null,
-      result: null,
-      lost: null,
-    }
+    const claim = claimRecordOf(claimed, { userId, repoRoot, owner: waiter.session.ref, before })
     const stored = this.#ports.book.add(claim)
     // A worktree that outlived our memory of its job may have been worked in, too.
     const worked = claim.worked || before === undefined
@@ -261,12 +231,4 @@ export class Preparer {
     const { code, message, remedy } = problem
     waiter.fail(new DaemonError(code, `${message}; job ${jobId} is kept for a later try`, remedy, problem))
   }
-}
-
-/** Once the owner has surely received the job, it is nobody else's any more. */
-function earlierOwners(claim: ClaimRecord): ClaimRecord['earlier'] {
-  const { owner, earlier, delivered, worked } = claim
-  if (owner === null || !(delivered || worked)) return earlier
-  if (delivered) return [owner]
-  return [owner, ...earlier.filter(({ key }) => key !== owner.key)].slice(0, MAX_EARLIER)
 }
