@@ -4,6 +4,7 @@ import { count, type Json, json } from './options.ts'
 
 /** The daemon as a process: running it, looking at it. */
 export function addDaemonCommands(program: Command, { act, look }: Actions): void {
+  program.commandsGroup('The daemon:')
   program
     .command('run')
     .description('run the daemon in the foreground; what systemd and launchd execute')

@@ -3,6 +3,7 @@ import type { Actions } from './actions.ts'
 
 /** The database behind the daemon. */
 export function addDatabaseCommands(program: Command, { act }: Actions): void {
+  program.commandsGroup('Worktrees and data:')
   const db = program.command('db').description('the database behind the daemon')
   db.command('url')
     .description('print one line that node-postgres accepts')

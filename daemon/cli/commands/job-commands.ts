@@ -5,6 +5,7 @@ import { type Json, json } from './options.ts'
 
 /** Products, jobs and questions: what the web app does, from a terminal. */
 export function addJobCommands(program: Command, { act }: Actions): void {
+  program.commandsGroup('Products and jobs:')
   program
     .command('init')
     .argument('[path]', 'a git repository (default: this directory)')

@@ -4,6 +4,7 @@ import { type Json, json } from './options.ts'
 
 /** Setting up, checking and removing an installation. */
 export function addSetupCommands(program: Command, { act, look }: Actions): void {
+  program.commandsGroup('Setting up, and help:')
   program
     .command('login')
     .description('enter database URL and token, check them, write daemon.env')

@@ -5,6 +5,7 @@ import { count, type Json, json } from './options.ts'
 
 /** Worktrees and saved work. */
 export function addWorktreeCommands(program: Command, { act }: Actions): void {
+  program.commandsGroup('Worktrees and data:')
   const worktrees = program
     .command('worktrees')
     .description('list worktrees with job, branch, state and bytes, and all saved work')
