@@ -76,7 +76,13 @@ test('credentials of origin do not reach the database', async () => {
   // A name may be an address: the host begins behind the last @.
   for (const user of ['me', 'me@example.org']) {
     const { clone } = await cloneWithOrigin(join(machine.dir, `private-${user}`), `private-${user}`)
-    await git(clone, 'remote', 'set-url', 'origin', `https://${user}:s3cret@example.invalid/x.git?private_token=t0`)
+    await git(
+      clone,
+      'remote',
+      'set-url',
+      'origin',
+      `https://${user}:s3cret@example.invalid/x.git?private_token=t0`,
+    )
     const { product_id } = await machine.json('init', clone)
     const [row] = await scenario.db.query('select repo_url from products where id = $1', [product_id])
     expect(row).toEqual({ repo_url: 'https://example.invalid/x.git' })
