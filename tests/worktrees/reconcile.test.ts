@@ -50,6 +50,8 @@ test('every directory is in exactly one list, and only what ended is removed', a
   expect([...names(result.removed), ...names(result.kept), ...names(result.skipped)].sort()).toEqual(
     before.sort(),
   )
+  const own = result.skipped.find(({ path }) => basename(path) === 'done-own-repository')
+  expect(own?.reason).toMatch(/a repository of its own/)
   for (const entry of [...result.removed, ...result.kept, ...result.skipped]) {
     expect(entry.reason).not.toBe('')
     const isKnown = !['not a job id', 'stranger'].includes(basename(entry.path))
@@ -142,6 +144,14 @@ test('an unmarked worktree of a job that ended, as an earlier tool made them: le
   expect(await space.git(space.clone, 'worktree', 'list')).not.toContain(path)
 })
 
+test('a branch that is not named like the job’s is a person’s, and stays', async () => {
+  const path = await addUnmarked('done-on-mine')
+  await space.git(path, 'switch', '--quiet', '--create', 'mine')
+  const { removed } = await engine.reconcile(judge, [space.clone], 'remove ended')
+  expect(removed).toMatchObject([{ job_id: 'done-on-mine' }])
+  expect(await space.git(space.clone, 'branch', '--list', 'mine', '--format=%(refname:short)')).toBe('mine')
+})
+
 test('an unmarked worktree of a job that another worker has stays with its branch', async () => {
   const path = await addUnmarked('elsewhere-1')
   const elsewhere: Judge = async (ids) =>
@@ -173,9 +183,21 @@ test('directory gone, registration left; registration gone, directory left', asy
   await writeFile(join(lost, 'work.txt'), 'work')
   await rm(join(space.clone, '.git/worktrees/done-registration-gone'), { recursive: true })
 
+  // Nor does it help that the directory names another clone's registration, which is there.
+  const turned = await create('done-turned-away')
+  await writeFile(join(turned, 'work.txt'), 'work')
+  const other = join(space.dir, 'other')
+  await space.git(space.dir, 'clone', '--quiet', space.origin, other)
+  await space.git(other, 'worktree', 'add', '--quiet', '--detach', join(space.dir, 'others'))
+  await writeFile(join(turned, '.git'), `gitdir: ${other}/.git/worktrees/others\n`)
+  await rm(join(space.clone, '.git/worktrees/done-turned-away'), { recursive: true })
+
   const result = await engine.reconcile(judge, [], 'remove ended')
-  expect(names(result.removed)).toEqual(['done-directory-gone', 'done-registration-gone'])
-  const [first, second] = result.removed
+  const removed = ['done-directory-gone', 'done-registration-gone', 'done-turned-away']
+  expect(names(result.removed)).toEqual(removed)
+  const [first, second, third] = result.removed
+  expect(await space.git(space.clone, 'show', `${third?.salvage_ref}:work.txt`)).toBe('work')
+  expect(await space.git(other, 'worktree', 'list')).toContain('others')
   expect(await space.git(space.clone, 'log', '--format=%H', '-1', `${first?.salvage_ref}^1`)).toBe(tip)
   expect(await space.git(space.clone, 'show', `${second?.salvage_ref}:work.txt`)).toBe('work')
   expect(await branches()).toBe('')
