@@ -180,6 +180,7 @@ test('directory gone, registration left; registration gone, directory left', asy
   const tip = await space.git(gone, 'rev-parse', 'HEAD')
   await rm(gone, { recursive: true })
   const lost = await create('done-registration-gone')
+  await space.commit(lost, 'committed.txt', 'committed, not pushed')
   await writeFile(join(lost, 'work.txt'), 'work')
   await rm(join(space.clone, '.git/worktrees/done-registration-gone'), { recursive: true })
 
@@ -200,6 +201,10 @@ test('directory gone, registration left; registration gone, directory left', asy
   expect(await space.git(other, 'worktree', 'list')).toContain('others')
   expect(await space.git(space.clone, 'log', '--format=%H', '-1', `${first?.salvage_ref}^1`)).toBe(tip)
   expect(await space.git(space.clone, 'show', `${second?.salvage_ref}:work.txt`)).toBe('work')
+  // As it was on its branch: nothing but that file differs, and nothing is staged.
+  const differs = (to: string) =>
+    space.git(space.clone, 'diff', '--name-only', `${second?.salvage_ref}^1`, `${second?.salvage_ref}${to}`)
+  expect([await differs(''), await differs('^2')]).toEqual(['work.txt', ''])
   expect(await branches()).toBe('')
   expect(await space.git(space.clone, 'worktree', 'list', '--porcelain')).not.toContain('done-')
 })

@@ -144,18 +144,42 @@ test('a removal that fails after the save tells where the work is', async () => 
   expect(outcome.reason).toContain('no list today')
 })
 
-test('a half-made worktree is taken back at the next start; what somebody left in its spare is saved first', async () => {
+/** As a daemon leaves it that is killed before it has noted that the worktree is made. */
+async function halfMade(): Promise<string> {
   const made = await engine.create({ jobId: JOB, repoRoot: space.clone })
-  await writeFile(join(made.path, 'work.txt'), 'work')
   await engine.stop()
   const file = join(space.state, 'worktrees/jobs', `${JOB}.json`)
   const record = JSON.parse(await readFile(file, 'utf8'))
   await writeFile(file, JSON.stringify({ ...record, phase: 'creating', fromSpare: true }))
+  return made.path
+}
+
+test('a half-made worktree is taken back at the next start; what somebody left in its spare is saved first', async () => {
+  await writeFile(join(await halfMade(), 'work.txt'), 'work')
   engine = space.engine()
   await engine.start()
   await until('it is taken back', async () => (await engine.list()).length === 0)
   expect(await branches()).toBe('')
   expect(await space.git(space.clone, 'show', `refs/scrum4me/salvage/${JOB}/1:work.txt`)).toBe('work')
+})
+
+test('a half-made worktree stays while what somebody left in its spare cannot be saved, and a branch in use does', async () => {
+  const path = await halfMade()
+  await writeFile(join(path, 'large.txt'), 'more than ten bytes')
+  engine = space.engine({ salvageMaxBytes: 10 })
+  await engine.start()
+  const refused = await engine.create({ jobId: JOB, repoRoot: space.clone }).catch((error: Error) => error)
+  expect(refused).toBeInstanceOf(Error)
+  expect(existsSync(join(path, 'large.txt'))).toBe(true)
+  await engine.stop()
+
+  await space.git(path, 'switch', '--quiet', '--detach')
+  await space.git(space.clone, 'switch', '--quiet', BRANCH)
+  engine = space.engine()
+  await engine.start()
+  await until('it is taken back', async () => (await engine.list()).length === 0)
+  expect(await space.git(space.clone, 'show', `refs/scrum4me/salvage/${JOB}/1:large.txt`)).toMatch(/^more/)
+  expect(await branches()).toBe(BRANCH)
 })
 
 test('of what an earlier run left in the trash, that stays which a removal may have to put back', async () => {

@@ -48,6 +48,27 @@ test('another worktree inside this one: all of it stays', async () => {
   expect(await remove()).toMatchObject({ outcome: 'removed' })
 })
 
+test('a repository in place of it, or inside of it with a name that is no text: all of it stays', async () => {
+  const { path } = await create()
+  await rm(join(path, '.git'))
+  await space.git(path, 'init', '--quiet')
+  await space.commit(path, 'work.txt', 'work')
+  const replaced = await remove()
+  expect(replaced).toMatchObject({ outcome: 'kept', salvageRef: null })
+  expect(replaced.reason).toContain('a repository of its own')
+  expect(await space.git(path, 'show', 'HEAD:work.txt')).toBe('work')
+
+  const other = await create(`${JOB}5`)
+  // macOS takes no such name.
+  const made = await exec('sh', ['-c', `git init -q "$(printf 'n\\303')" && echo work > n*/work.txt`], {
+    ...{ cwd: other.path, env: space.env },
+  }).catch(() => null)
+  if (made === null) return
+  const odd = await remove(`${JOB}5`)
+  expect(odd).toMatchObject({ outcome: 'kept', reason: expect.stringContaining('no UTF-8') })
+  await exec('sh', ['-c', 'cat n*/work.txt'], { cwd: other.path })
+})
+
 test('a clone that is gone: its worktree stays', async () => {
   const { path } = await create()
   await writeFile(join(path, 'work.txt'), 'work')
