@@ -10,24 +10,35 @@ const FILE = new RegExp(
 )
 /** Names of things, not of files. */
 const PRODUCT_NAME =
-  /^(?:node|next|nuxt|vue|react|express|nest|three|d3|chart|socket|discord|ember|backbone)\.js$/i
+  /^(?:(?:node|next|nuxt|vue|react|express|nest|three|d3|chart|socket|discord|ember|backbone)\.js|process\.env|import\.meta\.env)$/i
+/** A kind of file, as in "all .ts files", is no file; `.env` is one. */
+const isKind = (name: string) => FILE.test(name) && name.lastIndexOf('.') === 0 && !/^\.env$/i.test(name)
+/** In names of files; not letters of scripts that put no blank between a name and the words around it. */
+const CHARACTER = '[\\w\\p{Script=Latin}\\p{Script=Greek}\\p{Script=Cyrillic}\\p{M}@.*~/[\\]-]'
+/** In backticks, or bare, with alternatives as in `src/{a,b}.ts`. */
+const TOKEN = new RegExp(`\`([^\`\\n]+)\`|((?:${CHARACTER}+|\\{${CHARACTER}*(?:,${CHARACTER}*)+\\})+)`, 'gu')
+const DIRECTORY = new RegExp(`^(?:(?![*~[\\]])${CHARACTER})+/$`, 'u')
 const WELL_KNOWN =
   /^(?:Dockerfile|Makefile|Rakefile|Gemfile|Procfile|Justfile|LICENSE|README|CHANGELOG|CODEOWNERS)$/
 const MAX_PATHS = 200
 const MAX_LENGTH = 300
+const MAX_ALTERNATIVES = 50
 
 /**
  * Files and directories that a plan names: `src/a.ts`, `a.ts`, `src/auth/`, `tests/*.test.ts`, with or without
- * backticks. A name without extension counts only in backticks or with a slash at its end. In order, once each.
+ * backticks; `src/{a,b}.ts` names two. A name without extension counts only in backticks or with a slash at its
+ * end. In order, once each.
  */
 export function planPaths(plan: string): string[] {
   const found = new Set<string>()
   const withoutUrls = plan.replace(/\b[a-z][a-z+.-]{0,20}:\/\/\S+/gi, ' ')
-  for (const match of withoutUrls.matchAll(/`([^`\n]+)`|([\w@.*~/[\]-]+)/g)) {
+  for (const match of withoutUrls.matchAll(TOKEN)) {
     const quoted = match[1] !== undefined
-    const path = clean(match[1] ?? match[2] ?? '')
-    if (path !== undefined && isPath(path, quoted)) found.add(path)
-    if (found.size >= MAX_PATHS) break
+    for (const token of alternatives(match[1] ?? match[2] ?? '')) {
+      const path = clean(token)
+      if (path !== undefined && isPath(path, quoted)) found.add(path)
+      if (found.size >= MAX_PATHS) return [...found]
+    }
   }
   return [...found]
 }
@@ -41,8 +52,22 @@ export function covers(planPath: string, file: string): boolean {
   )
 }
 
+/** What `{a,b}` stands for, as a shell reads it; none when that is too much to be meant. */
+function alternatives(token: string): readonly string[] {
+  if (token.length > MAX_LENGTH) return []
+  let all = [token]
+  for (;;) {
+    const next = all.flatMap((one) => {
+      const [group, inner = ''] = /\{([^{}]*,[^{}]*)\}/.exec(one) ?? []
+      return group === undefined ? one : inner.split(',').map((part) => one.replace(group, () => part.trim()))
+    })
+    if (next.length > MAX_ALTERNATIVES) return []
+    if (next.length === all.length) return next
+    all = next
+  }
+}
+
 function clean(token: string): string | undefined {
-  if (token.length > MAX_LENGTH) return undefined
   const path = token
     .trim()
     .replaceAll('\\', '/')
@@ -56,11 +81,11 @@ function clean(token: string): string | undefined {
 
 function isPath(path: string, quoted: boolean): boolean {
   const name = path.replace(/\/$/, '').split('/').at(-1) ?? ''
-  if (!/\w/.test(name) || PRODUCT_NAME.test(path)) return false
+  if (!/[\w\p{L}]/u.test(name) || isKind(name) || PRODUCT_NAME.test(path)) return false
   if (FILE.test(name) || (WELL_KNOWN.test(name) && (quoted || path.includes('/')))) return true
   // `.gitignore`, `src/auth/`; but not `and/or`, not `/api/users`.
   if (/^\.[a-z][\w.-]+$/i.test(name)) return quoted || path.includes('/') || name.startsWith('.git')
-  return path.endsWith('/') && !path.startsWith('/') && /^[\w@.-]+(?:\/[\w@.-]+)*\/$/.test(path)
+  return DIRECTORY.test(path) && !path.startsWith('/') && !path.includes('//')
 }
 
 /**

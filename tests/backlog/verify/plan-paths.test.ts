@@ -8,6 +8,15 @@ test.each([
   ['Put it below src/auth/ and test `tests/**/*.test.ts`', ['src/auth/', 'tests/**/*.test.ts']],
   ['app/[id]/page.tsx and @types/x.d.ts', ['app/[id]/page.tsx', '@types/x.d.ts']],
   ['Change the `Dockerfile` and .gitignore', ['Dockerfile', '.gitignore']],
+  ['Rename src/ünï.ts, docs/Übersicht.md и документ.md', ['src/ünï.ts', 'docs/Übersicht.md', 'документ.md']],
+  ['编辑src/a.ts文件', ['src/a.ts']],
+  [
+    'Edit src/{a,b}.ts and `lib/{c,d/e}.{js,md}`',
+    ['src/a.ts', 'src/b.ts', 'lib/c.js', 'lib/c.md', 'lib/d/e.js', 'lib/d/e.md'],
+  ],
+  ['Put .env beside .gitignore', ['.env', '.gitignore']],
+  // Kinds of files are none, nor is what code calls its environment.
+  ['Turn all .js files into `.ts` and read `process.env` or import.meta.env', []],
   // No paths: alternatives, URLs, routes, versions, products, sentences.
   ['Use and/or see https://example.com/a/b.html for GET /api/users, e.g. with Node.js 20.1 or v1.2.3.', []],
   ['Do it. Then stop.', []],
@@ -36,6 +45,7 @@ test.each([
   ['dots', 'a.'.repeat(50_000)],
   ['stars', `${'*'.repeat(100_000)} ${'**/'.repeat(90)}x.ts ${'a*'.repeat(140)}.ts`],
   ['backticks', '`'.repeat(100_000)],
+  ['braces', '{a,b}'.repeat(50) + 'a{'.repeat(50_000) + '{,'.repeat(50_000)],
   ['colons', `\`${':1'.repeat(50_000)}\``],
 ])('a hostile plan of %s takes no time', (_name, plan) => {
   const begin = performance.now()
