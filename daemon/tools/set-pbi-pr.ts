@@ -3,8 +3,13 @@ import { setPullRequest } from '../backlog/pull-request.ts'
 import { id } from './arguments.ts'
 import { defineTool } from './tool.ts'
 
-/** No user or password part: what people put there is a secret. */
-const PULL_REQUEST = /^https:\/\/[^\s\p{C}/@?#]+(?:\/[^\s\p{C}/@?#]+)+\/pulls?\/[0-9]+$/u
+/**
+ * No user or password part: what people put there is a secret. Clients get this as the schema's `pattern` and read
+ * it each in its own dialect, so it is plain; what looks like nothing is refused here alone.
+ */
+const PULL_REQUEST = /^https:\/\/[^\s/@?#]+(?:\/[^\s/@?#]+)+\/pulls?\/[0-9]+$/
+const INVISIBLE = /\p{C}/u
+const SHAPE = 'must be an https URL that ends in /pull/<number> or /pulls/<number>'
 
 export const setPbiPr = defineTool({
   name: 'set_pbi_pr',
@@ -18,7 +23,8 @@ export const setPbiPr = defineTool({
     pr_url: z
       .string()
       .max(2_000)
-      .regex(PULL_REQUEST, { error: 'must be an https URL that ends in /pull/<number> or /pulls/<number>' })
+      .regex(PULL_REQUEST, { error: SHAPE, abort: true })
+      .refine((url) => !INVISIBLE.test(url), { error: SHAPE })
       .describe('https URL of the pull request, ending in /pull/<number> or /pulls/<number>.'),
   }),
   output: z.object({

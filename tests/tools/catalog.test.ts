@@ -29,6 +29,10 @@ describe.each(tools.map((tool) => [tool.name, tool] as const))('%s', (_name, too
     expect(tool.inputSchema.additionalProperties).toBe(false)
     expect([...undescribed(tool.inputSchema, ''), ...undescribed(tool.outputSchema, '')]).toEqual([])
   })
+
+  test('has patterns that mean the same in every dialect of regular expressions', () => {
+    expect(JSON.stringify([tool.inputSchema, tool.outputSchema])).not.toMatch(/\\\\[pP]\{/)
+  })
 })
 
 /** Paths of properties without a description, at any depth. */

@@ -194,6 +194,7 @@ test.each([
   'javascript:alert(1)//https://x/o/pull/1',
   '',
   'https://github.com/a\0/b/pull/1',
+  'https://github.com/a\u200b/b/pull/1',
 ])('set_pbi_pr refuses %j', async (pr_url) => {
   const pbi = await seed.pbi(bench.db, { product_id: productId })
   expect(await owner.fails('set_pbi_pr', { pbi_id: pbi.id, pr_url })).toMatch(
