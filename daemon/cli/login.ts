@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { open, readFile, rename, rm } from 'node:fs/promises'
 import { databaseUrlFault } from '../config/database-url.ts'
 import { formatEnvLine, parseEnvFile, readEnvFile } from '../config/env-file.ts'
-import { DaemonError } from '../errors.ts'
+import { DaemonError, type ErrorCode } from '../errors.ts'
 import { ensureHome } from '../ipc/ensure-home.ts'
 import type { Paths } from '../paths.ts'
 import { daemonCommand } from '../wire/daemon-command.ts'
@@ -27,7 +27,10 @@ export async function login(invocation: Invocation): Promise<number> {
   const { url, token } = terminal.isInteractive ? await ask(invocation) : await fromStdin(invocation)
   const fault = databaseUrlFault('The database URL', url)
   if (fault !== undefined) throw invalid(`${fault.name}: expected ${fault.expected}`, fault.remedy)
-  const user = await checkLogin(url, token)
+  const user = await checkLogin(url, token).catch((error: unknown) => {
+    if (error instanceof DaemonError) throw unsaved(error.code, error.message, error.remedy)
+    throw error
+  })
   await ensureHome(paths)
   await write(paths, { url, token })
   terminal.out(`Logged in as ${user}; saved in ${paths.envFile} (0600).`)
@@ -95,5 +98,9 @@ async function write(paths: Paths, { url, token }: Credentials): Promise<void> {
 }
 
 function invalid(message: string, remedy: string): DaemonError {
-  return new DaemonError('VALIDATION_ERROR', message, `${remedy} Nothing was saved.`)
+  return unsaved('VALIDATION_ERROR', message, remedy)
+}
+
+function unsaved(code: ErrorCode, message: string, remedy: string): DaemonError {
+  return new DaemonError(code, message, `${remedy} Nothing was saved.`)
 }

@@ -91,7 +91,9 @@ describe('login', () => {
     const login = (input: string) => machine.cliWith({ env, input }, 'login')
     const unknown = await login(`${scenario.db.url}\n${'x'.repeat(40)}\n`)
     expect(unknown.code).toBe(1)
-    expect(unknown.stderr).toMatch(/^UNAUTHORIZED: The database does not know this token/)
+    expect(unknown.stderr).toMatch(
+      /^UNAUTHORIZED: The database does not know this token.* Nothing was saved\.$/m,
+    )
     await expect(stat(home)).rejects.toThrow('ENOENT')
     await mkdir(home, { mode: 0o700 })
     await writeFile(
