@@ -49,7 +49,9 @@ export const jobReleaseMethod: ControlMethod = {
       throw new DaemonError(
         'JOB_TERMINAL',
         `Job ${id} has ended as ${job.status}`,
-        'Nothing was changed; `scrum4me-daemon jobs requeue` starts it afresh.',
+        job.status === 'DONE'
+          ? 'Nothing was changed; `scrum4me-daemon enqueue <task>` queues its task again.'
+          : `Nothing was changed; \`scrum4me-daemon jobs requeue ${id}\` starts it afresh.`,
       )
     }
     if (await context.jobs.release(id)) return { job_id: id, status: 'queued' }

@@ -1,6 +1,7 @@
 import { isAbsolute } from 'node:path'
-import { DaemonError } from '../errors.ts'
+import { DaemonError, notFound } from '../errors.ts'
 import { daemonCommand } from '../wire/daemon-command.ts'
+import { isJobId } from '../worktrees/layout.ts'
 import type { ControlMethod } from './control-method.ts'
 import { Params } from './params.ts'
 import { taskTitles } from './task-titles.ts'
@@ -53,7 +54,7 @@ export const worktreeRestoreMethod: ControlMethod = {
     }
     const n = given.optionalNumber('n')
     const restored = await worktrees.restore({
-      jobId: given.text('job_id', 64),
+      jobId: jobOf(given),
       ...(path === undefined ? {} : { path }),
       ...(n === undefined ? {} : { n }),
     })
@@ -66,8 +67,15 @@ export const worktreeRestoreMethod: ControlMethod = {
 export const worktreeDropMethod: ControlMethod = {
   name: 'worktree-drop',
   async call(params, { worktrees, worktreesChanged }) {
-    const { refs } = await worktrees.drop(new Params(params).text('job_id', 64))
+    const { refs } = await worktrees.drop(jobOf(new Params(params)))
     worktreesChanged()
     return { dropped: refs }
   },
+}
+
+/** What can be no job's id reads like a job without saved work, as ids do everywhere (contract 6). */
+function jobOf(given: Params): string {
+  const id = given.text('job_id', 200)
+  if (!isJobId(id)) throw notFound('Saved work of job', id)
+  return id
 }

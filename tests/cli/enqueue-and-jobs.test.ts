@@ -87,6 +87,11 @@ describe('jobs', () => {
       expect(code).toBe(1)
       expect(stderr).toMatch(/^NOT_FOUND: Job/)
     }
+    for (const action of ['restore', 'drop']) {
+      const { code, stderr } = await machine.cli('worktrees', action, '../x')
+      expect(code).toBe(1)
+      expect(stderr).toMatch(/^NOT_FOUND: Saved work of job \.\.\/x not found or not accessible\./)
+    }
     await machine.json('jobs', 'cancel', id)
   })
 
@@ -101,6 +106,9 @@ describe('jobs', () => {
     const done = await scenario.job(productId, { quiet: true, row: { status: 'DONE' } })
     expect((await machine.cli('jobs', 'requeue', done)).stderr).toMatch(/^CONFLICT/)
     expect((await machine.cli('jobs', 'cancel', done)).stderr).toMatch(/^JOB_TERMINAL/)
+    // What it proposes can be typed as it stands and works: a job that is done is not requeued.
+    expect((await machine.cli('jobs', 'release', done)).stderr).toContain('`scrum4me-daemon enqueue <task>')
+    expect((await machine.cli('jobs', 'release', failed)).stderr).toContain(`jobs requeue ${failed} --home`)
     await machine.json('jobs', 'cancel', active)
   })
 
