@@ -3,9 +3,11 @@ import { basename } from 'node:path'
 import { requireWriter, visibleTo } from '../backlog/access.ts'
 import type { Backlog } from '../backlog/backlog.ts'
 import { DaemonError } from '../errors.ts'
-import { type Clone, findClone } from './clone.ts'
+import { type Clone, findClone, withoutCredentials } from './clone.ts'
+import type { ControlContext } from './context.ts'
 import type { ControlMethod } from './control-method.ts'
 import { Params } from './params.ts'
+import { mayBeSameRepository } from './same-repository.ts'
 
 const MAX_NAME = 200
 const DEFINITION_OF_DONE = 'The acceptance criteria are met, tests pass, and the work is committed.'
@@ -13,13 +15,15 @@ const DEFINITION_OF_DONE = 'The acceptance criteria are met, tests pass, and the
 interface ProductRow {
   readonly id: string
   readonly name: string
+  readonly repo_url: string | null
 }
 
 /**
  * `{ path, name? }` → `{ product_id, name, also, repo_root, created, empty, agent_config }`. Makes the repository at
- * `path` a product; `also` names others that it is the repository of. Idempotent: the product recorded for this root is taken again, else the one of that name, else
- * a new one is made. The caller records the root in its user's file `agent_config`: under a hardened unit
- * the daemon may not write there.
+ * `path` a product; `also` names others that it is the repository of. Idempotent: the product recorded for this root
+ * is taken again, else the one of that name, else a new one is made. A name that only the directory gave does not
+ * hand over the product of another repository. The caller records the root in its user's file `agent_config`: under
+ * a hardened unit the daemon may not write there.
  */
 export const initMethod: ControlMethod = {
   name: 'init',
@@ -32,6 +36,8 @@ export const initMethod: ControlMethod = {
     const found =
       (await findRecorded(backlog, recorded, name)) ?? (await findNamed(backlog, name ?? nameOf(clone)))
     const product = found ?? (await create(backlog, name ?? nameOf(clone), clone))
+    // Whoever names it means it. One that was made by another `init` just now may be of another repository, too.
+    if (name === undefined && !recorded.includes(product.id)) await refuseOther(context, product, clone)
     return {
       product_id: product.id,
       name: product.name,
@@ -92,16 +98,38 @@ async function findRecorded(
       ...visibleTo(backlog.caller),
       ...(name === undefined ? {} : { name }),
     },
-    select: { id: true, name: true },
+    select: { id: true, name: true, repo_url: true },
     orderBy: { created_at: 'asc' },
   })
   return product ?? undefined
 }
 
+/**
+ * Jobs of a product must not be done in the wrong repository. Its own is the one on record, or the one that is recorded
+ * here and still there.
+ */
+async function refuseOther(
+  { git, repoRoots }: ControlContext,
+  { id, name, repo_url }: ProductRow,
+  { root, originUrl }: Clone,
+): Promise<void> {
+  const recorded = (await repoRoots.known()).get(id)?.path
+  const there = recorded === undefined ? undefined : await findClone(git, recorded).catch(() => undefined)
+  const url = repo_url ?? there?.originUrl ?? null
+  if (url === null || originUrl === null ? there === undefined : mayBeSameRepository(url, originUrl)) return
+  const theirs = url === null ? there?.root : withoutCredentials(url)
+  const ours = originUrl === null ? '' : `, of ${originUrl}`
+  throw new DaemonError(
+    'CONFLICT',
+    `The product ${name} (${id}) is that of ${theirs}, and ${root} is another repository${ours}`,
+    'Nothing was changed; give it another name with --name, or this one to say that it is the same product.',
+  )
+}
+
 async function findNamed(backlog: Backlog, name: string): Promise<ProductRow | undefined> {
   const products = await backlog.prisma.product.findMany({
     where: { name, ...visibleTo(backlog.caller) },
-    select: { id: true, name: true, archived: true, user_id: true },
+    select: { id: true, name: true, repo_url: true, archived: true, user_id: true },
   })
   const mine = products.find((product) => product.user_id === backlog.caller.userId)
   const candidates = mine === undefined ? products.filter((product) => !product.archived) : [mine]
@@ -133,7 +161,7 @@ async function create(backlog: Backlog, name: string, clone: Clone): Promise<Pro
         repo_url: clone.originUrl,
         definition_of_done: DEFINITION_OF_DONE,
       },
-      select: { id: true, name: true },
+      select: { id: true, name: true, repo_url: true },
     })
   } catch (error) {
     // Another init of the same name may have won in between; then its product is ours as well.

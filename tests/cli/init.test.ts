@@ -1,4 +1,4 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { cloneWithOrigin, git } from '../support/git.ts'
@@ -42,6 +42,42 @@ test('by name: a product of that name is taken, a new clone path replaces the ol
     name: 'The Shop',
     repo_root: clone,
   })
+})
+
+test('a directory of the same name is no reason to take the product of another repository', async () => {
+  const ours = await cloneWithOrigin(join(machine.dir, 'ours'), 'api')
+  const theirs = await cloneWithOrigin(join(machine.dir, 'theirs'), 'api')
+  const first = await machine.json('init', ours.clone)
+  const { code, stdout, stderr } = await machine.cli('init', theirs.clone, '--json')
+  expect([code, stdout]).toEqual([1, ''])
+  expect(stderr).toMatch(/^CONFLICT: The product api .* --name/)
+  expect(stderr).toContain(ours.origin)
+  // Nothing moved; and whoever gives a name gets a product of that name.
+  expect(await machine.json('init', ours.clone)).toEqual(first)
+  const other = await machine.json('init', theirs.clone, '--name', 'their api')
+  expect(other).toMatchObject({ name: 'their api', repo_root: theirs.clone })
+  expect(other.product_id).not.toBe(first.product_id)
+})
+
+test('without origin, the product is of the directory that is recorded, for as long as that is there', async () => {
+  const [here, there] = [join(machine.dir, 'here', 'local'), join(machine.dir, 'there', 'local')]
+  for (const place of [here, there]) {
+    await mkdir(place, { recursive: true })
+    await git(place, 'init', '-q')
+  }
+  const first = await machine.json('init', here)
+  expect((await machine.cli('init', there)).stderr).toContain(`is that of ${here}, and`)
+  await rm(here, { recursive: true })
+  expect(await machine.json('init', there)).toEqual({ ...first, repo_root: there })
+})
+
+test('the same repository is known by another kind of URL', async () => {
+  const { clone } = await cloneWithOrigin(join(machine.dir, 'ssh'), 'front')
+  await git(clone, 'remote', 'set-url', 'origin', 'git@example.invalid:Team/front.git')
+  const product = await seed.product(scenario.db, {
+    ...{ user_id: scenario.userId, name: 'front', repo_url: 'https://example.invalid/team/front/' },
+  })
+  expect(await machine.json('init', clone)).toMatchObject({ product_id: product.id })
 })
 
 test('another name makes another product of the same repository, and says so', async () => {
