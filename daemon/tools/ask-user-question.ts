@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { askQuestion } from '../backlog/ask-question.ts'
 import { awaitAnswer } from '../backlog/await-answer.ts'
 import { readQuestion } from '../backlog/read-questions.ts'
-import { id, MAX_TEXT, seconds, text } from './arguments.ts'
+import { id, seconds, text } from './arguments.ts'
 import { inspectJson } from './inspect-json.ts'
 import { questionShape, showQuestion } from './question-schema.ts'
 import { defineTool } from './tool.ts'
@@ -24,7 +24,8 @@ export const askUserQuestion = defineTool({
     options: z
       .array(text('An answer to choose.', { min: 1 }))
       .max(8)
-      .refine((options) => inspectJson(options, 8 * MAX_TEXT) === undefined, {
+      // Their lengths are bounded one by one; written as JSON, with its quotes and escapes, they are longer.
+      .refine((options) => inspectJson(options, Number.POSITIVE_INFINITY) === undefined, {
         error: 'must be well-formed Unicode',
       })
       .optional()

@@ -43,7 +43,7 @@ test('a question without waiting is open for 24 hours, and people are told', asy
 
 test('limits at their edges', async () => {
   const { owner, storyId } = story()
-  await ask({ question: 'q'.repeat(4_000), options: Array(8).fill('o'), wait_seconds: 0 })
+  await ask({ question: 'q'.repeat(4_000), options: Array(8).fill('\n'.repeat(100_000)), wait_seconds: 0 })
   const refused = async (args: Json, words: string) =>
     expect(await owner.fails('ask_user_question', { story_id: storyId, question: 'q', ...args })).toContain(
       `VALIDATION_ERROR: ${words}`,
