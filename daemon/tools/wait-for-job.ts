@@ -25,7 +25,9 @@ const OUTPUT = z.object({
       code: TEXT.describe('T-n.'),
       title: z.string().describe('Title.'),
       description: TEXT.describe('What to do.'),
-      implementation_plan: TEXT.describe('How to do it, as it is now.'),
+      implementation_plan: TEXT.describe(
+        'How to do it, as when the job was handed out; update_task_status returns it as it is now.',
+      ),
       priority: z.int().describe('1 (highest) to 4.'),
     })
     .optional()
