@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest'
+import { mayBeSameRepository } from '../../daemon/control/same-repository.ts'
+
+const SHOP = 'https://github.com/acme/shop'
+
+test.each([
+  ['git@github.com:acme/shop.git', true],
+  ['ssh://git@ssh.github.com:443/Acme/Shop.git', true],
+  ['https://mirror.example/acme/shop/', true],
+  ['git@github.com:someone/shop.git', false],
+  ['https://github.com/acme/shopping', false],
+  // Whose it is cannot be told.
+  ['/srv/git/shop.git', true],
+  ['file:///srv/git/shop.git', true],
+])('%s and a URL: %s', (other, expected) => {
+  expect([mayBeSameRepository(SHOP, other), mayBeSameRepository(other, SHOP)]).toEqual([expected, expected])
+})
+
+test('paths are told apart by directory and name', () => {
+  expect(mayBeSameRepository('/srv/git/shop.git', '/mnt/git/shop')).toBe(true)
+  expect(mayBeSameRepository('/srv/private/shop.git', '/srv/work/shop.git')).toBe(false)
+})
