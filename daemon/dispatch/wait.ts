@@ -3,6 +3,7 @@ import type { ClaimRecord } from '../jobs/claim-record.ts'
 import { mayUseProduct } from '../jobs/read.ts'
 import { inTime } from '../lifecycle/in-time.ts'
 import type { Session } from '../sessions/session.ts'
+import { answerAgain } from './answer-again.ts'
 import type { ClaimLoop } from './claim-loop.ts'
 import { demoReadsOnly } from './demo.ts'
 import { lostError } from './lost.ts'
@@ -77,9 +78,9 @@ export class Waits {
     return inTime(step, ms)
   }
 
-  #again(session: Session, held: ClaimRecord): WaitOutcome {
+  async #again(session: Session, held: ClaimRecord): Promise<WaitOutcome> {
     this.#queue.of(session.ref.key)?.settle({ kind: 'timeout', reason: 'replaced' })
-    return { kind: 'job', jobId: held.identity.jobId, answer: held.answer, resumed: true }
+    return { kind: 'job', jobId: held.identity.jobId, answer: await answerAgain(held), resumed: true }
   }
 
   async #inLine(session: Session, request: WaitRequest): Promise<WaitOutcome> {

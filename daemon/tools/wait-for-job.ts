@@ -105,6 +105,11 @@ export const waitForJob = defineTool({
     const answer = OUTPUT.parse(
       await jobs.wait({ productId: product_id ?? null, waitSeconds: wait_seconds ?? null }),
     )
-    return answer.message === undefined ? answer : { ...answer, message: clean(answer.message) }
+    const { message, warnings } = answer
+    return {
+      ...answer,
+      ...(message === undefined ? {} : { message: clean(message) }),
+      ...(warnings === undefined ? {} : { warnings: warnings.map(clean) }),
+    }
   },
 })

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Agent } from '../support/agent.ts'
@@ -47,8 +47,17 @@ describe('sessions', () => {
     const job = await claim(agent)
     await scenario.job(product.id, { quiet: true })
     for (const args of [{ wait_seconds: 5 }, { wait_seconds: 5, product_id: 'another' }]) {
-      expect(await agent.call('wait_for_job', args)).toMatchObject({ job_id: job, resumed: true })
+      expect(await agent.call('wait_for_job', args)).toMatchObject({
+        job_id: job,
+        resumed: true,
+        warnings: [],
+      })
     }
+    await rm(join(machine.worktreeDir, job), { recursive: true })
+    expect(await agent.call('wait_for_job', { wait_seconds: 5 })).toMatchObject({
+      job_id: job,
+      warnings: [expect.stringMatching(/is not there any more.*`scrum4me-daemon jobs release .* --home /)],
+    })
     await skip(agent, job)
     const next = await agent.call('wait_for_job', { wait_seconds: 20 })
     await skip(agent, String(next.job_id))
