@@ -7,7 +7,7 @@ import { type Clone, findClone, withoutCredentials } from './clone.ts'
 import type { ControlContext } from './context.ts'
 import type { ControlMethod } from './control-method.ts'
 import { Params } from './params.ts'
-import { mayBeSameRepository } from './same-repository.ts'
+import { isSameRepository, mayBeSameRepository } from './same-repository.ts'
 
 const MAX_NAME = 200
 const DEFINITION_OF_DONE = 'The acceptance criteria are met, tests pass, and the work is committed.'
@@ -21,7 +21,7 @@ interface ProductRow {
 /**
  * `{ path, name? }` → `{ product_id, name, also, repo_root, created, empty, agent_config }`. Makes the repository at
  * `path` a product; `also` names others that it is the repository of. Idempotent: the product recorded for this root
- * is taken again, else the one of that name, else a new one is made. A name that only the directory gave does not
+ * is taken again, else the only one of its origin, else the one of that name, else a new one is made. A name that only the directory gave does not
  * hand over the product of another repository. The caller records the root in its user's file `agent_config`: under
  * a hardened unit the daemon may not write there.
  */
@@ -34,7 +34,9 @@ export const initMethod: ControlMethod = {
     const backlog = await context.backlog()
     const recorded = await productsAt(clone.root, await context.repoRoots.known())
     const found =
-      (await findRecorded(backlog, recorded, name)) ?? (await findNamed(backlog, name ?? nameOf(clone)))
+      (await findRecorded(backlog, recorded, name)) ??
+      (name === undefined ? await findOfOrigin(backlog, clone) : undefined) ??
+      (await findNamed(backlog, name ?? nameOf(clone)))
     const product = found ?? (await create(backlog, name ?? nameOf(clone), clone))
     // Whoever names it means it. One that was made by another `init` just now may be of another repository, too.
     if (name === undefined && !recorded.includes(product.id)) await refuseOther(context, product, clone)
@@ -102,6 +104,18 @@ async function findRecorded(
     orderBy: { created_at: 'asc' },
   })
   return product ?? undefined
+}
+
+/** Another machine's clone of the repository may have another directory name; a product of the same name comes first. */
+async function findOfOrigin(backlog: Backlog, clone: Clone): Promise<ProductRow | undefined> {
+  const { originUrl } = clone
+  if (originUrl === null) return undefined
+  const products = await backlog.prisma.product.findMany({
+    where: { user_id: backlog.caller.userId, archived: false, repo_url: { not: null } },
+    select: { id: true, name: true, repo_url: true },
+  })
+  const same = products.filter(({ repo_url }) => isSameRepository(repo_url ?? '', originUrl))
+  return same.find(({ name }) => name === nameOf(clone)) ?? (same.length === 1 ? same[0] : undefined)
 }
 
 /**

@@ -1,23 +1,36 @@
+/** Whether two URLs name one repository of one host, whatever the protocol. Of a path on this machine it is not known. */
+export function isSameRepository(one: string, other: string): boolean {
+  const [ours, theirs] = [placeOf(one), placeOf(other)]
+  if (ours.host === null) return false
+  return ours.host === theirs.host && ours.path.join('/') === theirs.path.join('/')
+}
+
 /**
  * Whether two values of `remote.origin.url` may mean one repository: https, ssh with an alias of the host, a mirror.
  * What must agree is the end of their paths, owner and name. A path on this machine says nothing of the owner, so that
  * beside a URL it may be anybody's.
  */
 export function mayBeSameRepository(one: string, other: string): boolean {
-  return isPath(one) !== isPath(other) || ownerAndName(one) === ownerAndName(other)
+  const [ours, theirs] = [placeOf(one), placeOf(other)]
+  if ((ours.host === null) !== (theirs.host === null)) return true
+  return ours.path.slice(-2).join('/') === theirs.path.slice(-2).join('/')
 }
 
-/** As git tells: a colon before the first slash makes it another machine's. */
-function isPath(url: string): boolean {
-  return /^file:/i.test(url) || !/^[^/]+:/.test(url)
+interface Place {
+  /** Null: this machine. */
+  readonly host: string | null
+  readonly path: readonly string[]
 }
 
-function ownerAndName(url: string): string {
-  const parts = url
-    .replace(/^[a-z][a-z0-9+.-]*:\/\/[^/]*/i, '')
+/** As git reads it: `scheme://[user@]host[:port]/path`, or `[user@]host:path`, else a path. */
+function placeOf(url: string): Place {
+  const match =
+    /^(?!file:)(?:[a-z][a-z0-9+.-]*:\/\/(?:[^/]*@)?([^/:]+)(?::\d+)?|(?:[^/]*@)?([^/:]+):)(.*)$/is.exec(url)
+  const host = match?.[1] ?? match?.[2] ?? null
+  const path = (host === null ? url.replace(/^file:\/\//i, '') : (match?.[3] ?? ''))
     .replace(/\/+$/, '')
     .replace(/\.git$/i, '')
-    .split(/[/:\\]/)
+    .split('/')
     .filter((part) => part !== '')
-  return parts.slice(-2).join('/').toLowerCase()
+  return { host: host?.toLowerCase() ?? null, path: path.map((part) => part.toLowerCase()) }
 }

@@ -78,6 +78,13 @@ test('the same repository is known by another kind of URL', async () => {
     ...{ user_id: scenario.userId, name: 'front', repo_url: 'https://example.invalid/team/front/' },
   })
   expect(await machine.json('init', clone)).toMatchObject({ product_id: product.id })
+  // Nor does it matter what its directory is called here, unless somebody says so.
+  const other = await cloneWithOrigin(join(machine.dir, 'ssh'), 'checkout-2')
+  await git(other.clone, 'remote', 'set-url', 'origin', 'https://example.invalid/Team/front')
+  expect(await machine.json('init', other.clone)).toMatchObject({ name: 'front', product_id: product.id })
+  const another = await cloneWithOrigin(join(machine.dir, 'ssh'), 'checkout-3')
+  await git(another.clone, 'remote', 'set-url', 'origin', 'ssh://git@example.invalid/team/front.git')
+  expect(await machine.json('init', another.clone, '--name', 'apart')).toMatchObject({ name: 'apart' })
 })
 
 test('another name makes another product of the same repository, and says so', async () => {

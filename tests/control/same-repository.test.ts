@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { mayBeSameRepository } from '../../daemon/control/same-repository.ts'
+import { isSameRepository, mayBeSameRepository } from '../../daemon/control/same-repository.ts'
 
 const SHOP = 'https://github.com/acme/shop'
 
@@ -19,4 +19,19 @@ test.each([
 test('paths are told apart by directory and name', () => {
   expect(mayBeSameRepository('/srv/git/shop.git', '/mnt/git/shop')).toBe(true)
   expect(mayBeSameRepository('/srv/private/shop.git', '/srv/work/shop.git')).toBe(false)
+})
+
+test.each([
+  ['git@github.com:acme/shop.git', true],
+  ['ssh://git@github.com:22/Acme/Shop.git/', true],
+  ['https://token@github.com/acme/shop', true],
+  ['https://mirror.example/acme/shop', false],
+  ['https://github.com/mirrors/acme/shop', false],
+  ['/srv/acme/shop.git', false],
+])('%s is surely the same as a URL: %s', (other, expected) => {
+  expect([isSameRepository(SHOP, other), isSameRepository(other, SHOP)]).toEqual([expected, expected])
+})
+
+test('of paths it is never sure', () => {
+  expect(isSameRepository('/srv/acme/shop.git', '/srv/acme/shop.git')).toBe(false)
 })
