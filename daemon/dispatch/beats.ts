@@ -71,11 +71,12 @@ export class Beats {
 
   /**
    * An outage of our own: too long between two beats by our monotonic clock, or by the database's, which
-   * also runs on while this machine sleeps, and whose steps end the leases of machines that are well.
+   * also runs on while this machine sleeps, and whose steps end the leases of machines that are well. Of a short
+   * lease every third of it is a beat, and each comes a little late; after half of it nobody's lease has run out yet.
    */
   #noteOutage(at: number, clock: number): void {
     const lease = this.#ports.settings.leaseSeconds * 1000
-    const most = Math.max(lease / 3, 2000)
+    const most = Math.max(lease / 2, 2000)
     const last = this.#lastBeat
     if (last !== null && (at - last.at > most || Math.abs(clock - last.clock) > most)) {
       this.#rescueFrom = performance.now() + lease

@@ -46,12 +46,13 @@ it('others’ expired leases are taken back one lease after the start, and after
   const expired = { status: 'CLAIMED', worker_instance_id: 'there', claimed_at: new Date(0) }
   const row = { ...expired, user_id: machine.userId, lease_until: new Date(0) }
   const dead = async () => (await seed.job(machine.db, row)).id
-  const quarter = () => vi.advanceTimersByTime((LEASE_SECONDS * 1000) / 4)
+  // As of a short lease: a third of it, and some lateness.
+  const interval = () => vi.advanceTimersByTime(LEASE_SECONDS * 1000 * 0.36)
   const taken = async (id: string) => (await rowOf(id))?.status === 'QUEUED'
   const afterALease = async (id: string) => {
-    for (let beats = 0; beats < 4; beats += 1) {
+    for (let beats = 0; beats < 3; beats += 1) {
       expect(await taken(id)).toBe(false)
-      quarter()
+      interval()
       await heartbeat()
     }
     expect(await taken(id)).toBe(true)
@@ -62,20 +63,20 @@ it('others’ expired leases are taken back one lease after the start, and after
 
   // Too long between two beats: our own leases were as dead, and others' machines may have been as far away.
   const second = await dead()
-  vi.advanceTimersByTime((LEASE_SECONDS * 1000) / 2)
+  vi.advanceTimersByTime(LEASE_SECONDS * 1000 * 0.6)
   await heartbeat()
   await afterALease(second)
 
   // The database's clock was set.
   const third = await dead()
-  quarter()
+  interval()
   await heartbeat({ clockMs: Date.now() + LEASE_SECONDS * 1000 })
   await heartbeat()
   await afterALease(third)
 
   // Its own lease ran out as well, and is its own.
   await machine.db.query(`update claude_jobs set lease_until = 'epoch' where id = $1`, [jobId])
-  quarter()
+  interval()
   await heartbeat({ snapshot: { claims: new Map() } })
   expect(await rowOf(jobId)).toMatchObject({ status: 'CLAIMED', retry_count: 0 })
 })
