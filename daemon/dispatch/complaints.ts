@@ -41,9 +41,10 @@ export class Complaints {
         if (diskLow) this.#fail(waiter, 'disk', () => this.#diskLow(here))
         return
       }
-      const [missing] = fitting
-      if (missing === undefined) continue
-      if (this.#fail(waiter, missing.oldestJobId, () => rootMissing(missing))) return
+      if (waiter.settled) continue
+      // The oldest that it does not know of yet: a product it was told of must not hide another for ever.
+      const isTold = (one: QueuedProduct) => this.#fail(waiter, one.oldestJobId, () => rootMissing(one))
+      if (fitting.some(isTold)) return
     }
   }
 

@@ -28,6 +28,12 @@ it('leaves a job without a repo root queued, says so once a minute, and gives it
   expect(await scenario.jobRow(job)).toEqual(before)
   expect((await machine.status()).queue).toMatchObject({ queued: 1, without_clone: 1 })
 
+  // A second product behind it, also unknown, is not hidden by the first.
+  const another = await scenario.product(machine, { known: false })
+  const hidden = await scenario.job(another.id)
+  expect(await agent.fails('wait_for_job', { wait_seconds: 20 })).toContain(another.id)
+  await scenario.db.query('delete from claude_jobs where id = $1', [hidden])
+
   // A job behind it is not starved.
   const known = await scenario.product(machine)
   const behind = await scenario.job(known.id)
