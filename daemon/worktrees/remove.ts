@@ -5,7 +5,7 @@ import type { Engine } from './engine.ts'
 import { deleteBranch } from './git/refs.ts'
 import { unregister } from './git/registration.ts'
 import { listWorktrees, onClone, type Repository } from './git/repository.ts'
-import { heal } from './heal.ts'
+import { healForRemoval } from './heal.ts'
 import type { JobRecord } from './job-record.ts'
 import { checkJobId } from './layout.ts'
 import { type Saved, save } from './salvage/save.ts'
@@ -103,7 +103,7 @@ async function carryThrough(
     return { ...NONE, outcome: 'removed', path }
   }
   const record = await backFromTrash(engine, asked)
-  await heal(engine, record)
+  await healForRemoval(engine, record)
   const repository = await open()
   const bytes = await engine.disk.usedBytes(record.path, engine.stopping)
   for (let attempt = 1; ; attempt += 1) {

@@ -73,6 +73,28 @@ test('a branch that a person has checked out elsewhere is not deleted under them
   expect(await branches()).toBe(BRANCH)
 })
 
+test('a worktree that somebody removed with git: the rest goes, and its commits are saved', async () => {
+  const ended = async (branch: 'keep' | 'delete', work?: string) => {
+    const made = await engine.create({ jobId: JOB, repoRoot: space.clone })
+    if (work !== undefined) await space.commit(made.path, work, work)
+    await space.git(space.clone, 'worktree', 'remove', '--force', '--force', made.path)
+    const reportedBranch = branch === 'keep' ? BRANCH : undefined
+    const outcome = await engine.remove({ jobId: JOB, branch, reportedBranch })
+    expect(existsSync(made.path)).toBe(false)
+    expect(await space.git(space.clone, 'worktree', 'list')).not.toContain(JOB)
+    return outcome
+  }
+  const saved = await ended('delete', 'work.txt')
+  expect(saved).toMatchObject({ outcome: 'removed', salvageRef: `refs/scrum4me/salvage/${JOB}/1` })
+  expect(await branches()).toBe('')
+  const back = await engine.restore({ jobId: JOB })
+  expect(await readFile(join(back.path, 'work.txt'), 'utf8')).toBe('work.txt')
+  await space.git(space.clone, 'worktree', 'remove', '--force', '--force', back.path)
+  await space.git(space.clone, 'branch', '-D', BRANCH)
+  expect(await ended('keep')).toMatchObject({ outcome: 'removed', salvageRef: null })
+  expect(await branches()).toBe(BRANCH)
+})
+
 test('while a process stands in it, it stays', async () => {
   const made = await engine.create({ jobId: JOB, repoRoot: space.clone })
   await mkdir(join(made.path, 'deep'))
