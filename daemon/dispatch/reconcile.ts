@@ -21,7 +21,9 @@ export async function judgeWorktrees(
   for (const jobId of jobIds) {
     const claim = ports.book.get(jobId)
     if (claim !== undefined && (LEASED.has(claim.state) || claim.state === 'lost')) {
-      verdicts.set(jobId, { action: 'keep', reason: `the job is ${claim.state} here` })
+      const untold = 'it goes when its session has read that the job is over or another’s'
+      const reason = claim.state === 'lost' ? untold : `the job is ${claim.state} here`
+      verdicts.set(jobId, { action: 'keep', reason })
       continue
     }
     const row = rows.get(jobId)
