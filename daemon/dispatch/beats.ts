@@ -5,6 +5,7 @@ import { readReported } from '../jobs/report.ts'
 import { rescueExpired } from '../jobs/rescue.ts'
 import type { BeatAnswer } from '../presence/beat.ts'
 import type { ClaimLoop } from './claim-loop.ts'
+import { whyLost } from './lost.ts'
 import type { DispatchPorts } from './ports.ts'
 import { wasReleased } from './release-claim.ts'
 
@@ -100,7 +101,7 @@ export class Beats {
       if (state.status === 'QUEUED' && (await this.#recogniseRelease(claim))) continue
       if (book.isInherited(claim) && (await this.#recogniseReport(claim, state.status))) continue
       if (book.get(state.jobId) !== claim) continue
-      const why = state.status === null ? 'gone' : state.status === 'CANCELLED' ? 'cancelled' : 'taken'
+      const why = whyLost(state.status, state.here)
       logger.warn({ job: state.jobId, why }, 'a claim is no longer ours')
       // Its answer has left, and may not have been heard of yet: the session must learn what became of it.
       const delivered = claim.delivered || claim.state === 'held'

@@ -57,8 +57,8 @@ export class Dispatch implements Service {
     const told = (claim: ClaimRecord) => void this.#sweeper.told(claim)
     const lost = (claim: ClaimRecord) => {
       if (claim.owner === null || !claim.delivered) return
-      const why =
-        claim.lost === 'cancelled' ? 'was cancelled in Scrum4Me' : 'is no longer held by this session'
+      const byPerson = claim.lost === 'cancelled' || claim.lost === 'ended'
+      const why = byPerson ? `was ${claim.lost} in Scrum4Me` : 'is no longer held by this session'
       notice(
         claim.owner.key,
         `Job ${claim.identity.jobId} ${why}. Stop working on it; its work is saved before its worktree is removed.`,

@@ -1,5 +1,12 @@
 import { DaemonError } from '../errors.ts'
-import type { ClaimRecord } from '../jobs/claim-record.ts'
+import type { ClaimRecord, Lost } from '../jobs/claim-record.ts'
+
+/** Why a claim is no longer ours. `status` of its job in the database, null where the row is gone; `here`: still under our name. */
+export function whyLost(status: string | null, here: boolean): Lost {
+  if (status === null) return 'gone'
+  if (status === 'CANCELLED') return 'cancelled'
+  return here && ['DONE', 'FAILED', 'SKIPPED'].includes(status) ? 'ended' : 'taken'
+}
 
 /** What a session reads of a claim that is no longer its own, and what becomes of its work. */
 export function lostError(claim: ClaimRecord): DaemonError {
@@ -10,6 +17,8 @@ export function lostError(claim: ClaimRecord): DaemonError {
   switch (claim.lost) {
     case 'cancelled':
       return new DaemonError('JOB_CANCELLED', `Job ${jobId} was cancelled in Scrum4Me`, saved)
+    case 'ended':
+      return new DaemonError('JOB_TERMINAL', `Job ${jobId} was ended in Scrum4Me, not by this session`, saved)
     case 'gone':
       return new DaemonError('OWNERSHIP_LOST', `Job ${jobId} was deleted in Scrum4Me`, saved)
     default:

@@ -1,12 +1,13 @@
 import { isConnectionFailure, isRefusedForGood, readDatabaseError } from '../db/database-error.ts'
 import { DaemonError, messageOf } from '../errors.ts'
-import type { ClaimRecord } from '../jobs/claim-record.ts'
+import type { ClaimRecord, Lost } from '../jobs/claim-record.ts'
 import { readJob } from '../jobs/read.ts'
 import { type Report, type ReportedRow, readReported, writeLateReport, writeReport } from '../jobs/report.ts'
 import { delay } from '../lifecycle/delay.ts'
 import { inTime } from '../lifecycle/in-time.ts'
 import { Limit } from '../lifecycle/limit.ts'
 import { LimitPerKey } from '../lifecycle/limit-per-key.ts'
+import { whyLost } from './lost.ts'
 import type { DispatchPorts } from './ports.ts'
 import { answer, type Removal, type ReportAnswer } from './report-answer.ts'
 import { DATABASE_WAIT_MS } from './wait.ts'
@@ -170,11 +171,7 @@ export class ReportDelivery {
     return result
   }
 
-  async #noteSuperseded(
-    claim: ClaimRecord,
-    report: Report,
-    lost: 'taken' | 'cancelled' | 'gone',
-  ): Promise<void> {
+  async #noteSuperseded(claim: ClaimRecord, report: Report, lost: Lost): Promise<void> {
     const { status, summary, branch, headSha, pushed } = report
     const { taskLabel, repoRoot } = claim
     const { jobId } = claim.identity
@@ -209,9 +206,8 @@ export class ReportDelivery {
   }
 
   /** Why a claim is no longer ours. */
-  async whyLost(claim: ClaimRecord): Promise<'taken' | 'cancelled' | 'gone'> {
+  async whyLost(claim: ClaimRecord): Promise<Lost> {
     const row = await readJob(this.#ports.rowSql, claim.userId, claim.identity.jobId)
-    if (row === null) return 'gone'
-    return row.status === 'CANCELLED' ? 'cancelled' : 'taken'
+    return whyLost(row?.status ?? null, row?.workerInstanceId === claim.identity.instanceId)
   }
 }

@@ -12,7 +12,7 @@ import { z } from 'zod'
  *                              │ 10 s                            ▼            │              ▲
  *                              └──▶ (QUEUED, record gone)     released ─ claimed here again   │
  *                                                                │  late report ▶ reporting   │
- *                     beat or write finds another owner, CANCELLED or no row ────────────────┘
+ *                     beat or write finds another owner, an end or no row ───────────────────┘
  *
  * state        the job in the database           who moves it on (files of daemon/dispatch)
  * preparing    CLAIMED/RUNNING by us, renewed    preparer: worktree made, claim attached → held; nobody waits any more,
@@ -34,7 +34,7 @@ import { z } from 'zod'
  * released     QUEUED or taken by anyone         report: late report → reporting; claim-loop: claimed here again → a new
  *                                                record; reconciler: its worktree was removed, or after a day
  *                                                without one → forgotten
- * lost         another's, CANCELLED, or no row   sweeper: session told or gone, work saved → forgotten
+ * lost         another's, ended, or no row       sweeper: session told or gone, work saved → forgotten
  *
  * Out of preparing, undelivered and held, beats moves what a heartbeat finds to be another's (→ lost), or released by
  * us without our knowing (→ released), or ended by a report of which an earlier daemon could take no note
@@ -55,6 +55,10 @@ export const CLAIM_STATES = [
 ] as const
 
 export type ClaimState = (typeof CLAIM_STATES)[number]
+
+/** To whom a claim is lost: another worker, a person who ended or cancelled the job, or nobody, the job being deleted. */
+export const LOST = z.enum(['taken', 'ended', 'cancelled', 'gone'])
+export type Lost = z.output<typeof LOST>
 
 /** States in which the database knows the claim as ours and the heartbeat renews its lease. */
 export const LEASED: ReadonlySet<ClaimState> = new Set(['preparing', 'undelivered', 'held', 'reporting'])
@@ -105,7 +109,7 @@ const CLAIM_RECORD = z.object({
   report: REPORT.nullable(),
   /** What `update_job_status` answered, for the same report asked again. */
   result: z.record(z.string(), z.unknown()).nullable(),
-  lost: z.enum(['taken', 'cancelled', 'gone']).nullable(),
+  lost: LOST.nullable(),
 })
 
 export type ClaimRecord = z.output<typeof CLAIM_RECORD>

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { RecordStore } from '../state/record-store.ts'
+import { LOST } from './claim-record.ts'
 
 const SUPERSEDED = z.object({
   jobId: z.string(),
@@ -7,7 +8,7 @@ const SUPERSEDED = z.object({
   /** UTC, when it was found out. */
   at: z.string(),
   /** What became of the claim that it was a report on. */
-  lost: z.enum(['taken', 'cancelled', 'gone']),
+  lost: LOST,
   status: z.enum(['DONE', 'FAILED', 'SKIPPED', 'RUNNING']),
   summary: z.string().nullable(),
   branch: z.string().nullable(),

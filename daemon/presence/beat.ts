@@ -22,6 +22,8 @@ export interface HeldState {
   readonly status: string | null
   /** The claim's identity still matches; its lease was renewed unless somebody had the row locked. */
   readonly ours: boolean
+  /** It is under this machine's name; and not ours where it has ended, or was claimed here once more. */
+  readonly here: boolean
   readonly leaseUntil: string | null
 }
 
@@ -49,7 +51,13 @@ export async function beat(sql: Sql, request: BeatRequest): Promise<BeatAnswer> 
     present: boolean
     renewed: boolean
     token_valid: boolean
-    held: { job_id: string; status: string | null; ours: boolean; lease_until: string | null }[]
+    held: {
+      job_id: string
+      status: string | null
+      ours: boolean
+      here: boolean
+      lease_until: string | null
+    }[]
     strays: { job_id: string; claimed_at: string; token_id: string }[]
     clock: number
     queued: boolean
@@ -83,6 +91,7 @@ export async function beat(sql: Sql, request: BeatRequest): Promise<BeatAnswer> 
       jobId: state.job_id,
       status: state.status,
       ours: state.ours,
+      here: state.here,
       leaseUntil: state.lease_until,
     })),
   }
@@ -112,6 +121,7 @@ select (extract(epoch from now()) * 1000)::float8 as clock,
                  and (expires_at is null or expires_at > ${NOW})) as token_valid,
        exists (select 1 from claude_jobs where user_id = $1 and status = 'QUEUED') as queued,
        coalesce((select json_agg(json_build_object('job_id', h.id, 'status', j.status, 'ours', coalesce(${IS_OURS}, false),
+                          'here', coalesce(j.worker_instance_id = $3, false),
                           'lease_until', coalesce(r.lease_until, j.lease_until)))
                    from h left join claude_jobs j on j.id = h.id left join renewed r on r.id = h.id), '[]') as held,
        coalesce((select json_agg(json_build_object('job_id', j.id, 'claimed_at', j.claimed_at::text,

@@ -125,6 +125,7 @@ function unfetched({ repoRoot, reason, ageMs }: FetchFailure): Problem {
 
 const LOST = {
   taken: 'another worker has the job',
+  ended: 'the job had been ended by somebody else',
   cancelled: 'the job had been cancelled',
   gone: 'the job had been deleted',
 } as const

@@ -83,6 +83,8 @@ it('others’ expired leases are taken back one lease after the start, and after
 
 it.each([
   ['taken', `update claude_jobs set worker_instance_id = 'another'`],
+  ['taken', `update claude_jobs set status = 'FAILED', worker_instance_id = 'another'`],
+  ['ended', `update claude_jobs set status = 'FAILED'`],
   ['cancelled', `update claude_jobs set status = 'CANCELLED'`],
   ['gone', 'delete from claude_jobs'],
 ])('a claim that is %s is lost, and its session is to be told', async (lost, sql) => {

@@ -62,6 +62,14 @@ it('a report that the database took just before a crash is not taken for another
   expect(existsSync(job.path)).toBe(false)
 })
 
+it.each([
+  ['test-instance', 'JOB_TERMINAL'],
+  ['another', 'OWNERSHIP_LOST'],
+])('a job that was ended, and is %s’s, answers a report with %s', async (worker_instance_id, code) => {
+  await machine.setJobs({ status: 'FAILED', worker_instance_id })
+  await expect(machine.report(job, 'done', null)).rejects.toMatchObject({ code })
+})
+
 it('a report that comes too late is noted for a person, and changes nothing of the new owner’s', async () => {
   await writeFile(join(job.path, 'work.txt'), 'work')
   await machine.setJobs({ status: 'RUNNING', worker_instance_id: 'another' })
