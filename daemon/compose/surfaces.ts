@@ -145,7 +145,7 @@ export function composeSurfaces(
           ...{ dispatch, backlog, questions, book, roots, redactor, paths, status, omittedTools },
           missingTables: database.unusableTables,
           database: answers,
-          cleanUp: () => reconciler.run(),
+          cleanUp: (asker) => reconciler.run(asker),
           git: (cwd, args, sshAuthSock) => git.text({ dir: cwd, sshAuthSock, deadlineMs: GIT_MS }, ...args),
           logger: log('tools'),
         },

@@ -43,8 +43,8 @@ export class Complaints {
       }
       if (waiter.settled) continue
       // The oldest that it does not know of yet: a product it was told of must not hide another for ever.
-      const isTold = (one: QueuedProduct) => this.#fail(waiter, one.oldestJobId, () => rootMissing(one))
-      if (fitting.some(isTold)) return
+      const tell = (one: QueuedProduct) => this.#fail(waiter, one.oldestJobId, () => rootMissing(one))
+      if (fitting.some(tell)) return
     }
   }
 

@@ -1,6 +1,7 @@
-import { LEASED } from '../jobs/claim-record.ts'
+import { type ClaimRecord, LEASED } from '../jobs/claim-record.ts'
 import { readJobs } from '../jobs/read.ts'
 import type { Verdict } from '../worktrees/reconcile.ts'
+import { RECONNECT_MS } from './ownership.ts'
 import type { DispatchPorts } from './ports.ts'
 
 /** How long the worktree of a job that was released here waits for the job to come back, ms. */
@@ -10,28 +11,47 @@ const ENDED = ['DONE', 'FAILED', 'CANCELLED', 'SKIPPED'] as const
 /**
  * What becomes of each job's worktree, decided from what is remembered here and what the database says
  * (contract 4, the table of endings). A job without a verdict is left alone.
+ * @param askers keys of the sessions that asked for it and read what was removed
  */
 export async function judgeWorktrees(
   ports: DispatchPorts,
   userId: string,
   jobIds: string[],
+  askers: ReadonlySet<string> = new Set(),
 ): Promise<Map<string, Verdict>> {
   const verdicts = new Map<string, Verdict>()
   const rows = new Map((await readJobs(ports.sql, userId, jobIds)).map((row) => [row.id, row]))
   for (const jobId of jobIds) {
     const claim = ports.book.get(jobId)
-    if (claim !== undefined && (LEASED.has(claim.state) || claim.state === 'lost')) {
+    const row = rows.get(jobId)
+    const isOver = row !== undefined && endOf(row.status) !== null
+    const isHere = claim !== undefined && (LEASED.has(claim.state) || claim.state === 'lost')
+    if (isHere && !(isOver && needsNoTelling(ports, claim, askers))) {
       const untold = 'it goes when its session has read that the job is over or another’s'
       const reason = claim.state === 'lost' ? untold : `the job is ${claim.state} here`
       verdicts.set(jobId, { action: 'keep', reason })
       continue
     }
-    const row = rows.get(jobId)
     // Not a job of this user, or deleted: nothing proves that it is ours to judge.
     if (row === undefined) continue
     verdicts.set(jobId, verdictOf(row.status, row.workerInstanceId === ports.instanceId, claim))
   }
   return verdicts
+}
+
+/** A worktree does not go under a session that does not know that its job is over, or may still come back and ask. */
+function needsNoTelling(
+  { sessions }: DispatchPorts,
+  { state, owner }: ClaimRecord,
+  askers: ReadonlySet<string>,
+): boolean {
+  if ((state !== 'held' && state !== 'lost') || owner === null) return false
+  const goneSince = sessions.get(owner.key)?.goneSince ?? null
+  return askers.has(owner.key) || (goneSince !== null && performance.now() - goneSince > RECONNECT_MS)
+}
+
+function endOf(status: string): (typeof ENDED)[number] | null {
+  return ENDED.find((one) => one === status) ?? null
 }
 
 function verdictOf(
@@ -41,7 +61,7 @@ function verdictOf(
     | { state: string; since: string; report: { status: string; branch: string | null } | null }
     | undefined,
 ): Verdict {
-  const ended = ENDED.find((one) => one === status) ?? null
+  const ended = endOf(status)
   if (ended !== null) {
     // Where another machine did it, the branch that counts is there.
     const reported = claim === undefined || (claim.report?.branch ?? null) !== null

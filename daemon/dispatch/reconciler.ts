@@ -18,6 +18,8 @@ export class Reconciler implements Service {
   #running: Promise<Reconciled> | null = null
   /** Asked for, and waiting for the run before it. */
   #asked: Promise<Reconciled> | null = null
+  /** Sessions that asked since the last run. */
+  #askers = new Set<string>()
   #stopped = false
 
   constructor(ports: DispatchPorts, done: () => void) {
@@ -46,8 +48,10 @@ export class Reconciler implements Service {
   /**
    * As somebody asks for it: unmarked directories of jobs that ended go, too. After a run that is under way; whoever
    * asks meanwhile gets the same result. Needs the database.
+   * @param asker key of the session, which reads from the result that its own job is over
    */
-  run(): Promise<Reconciled> {
+  run(asker?: string): Promise<Reconciled> {
+    if (asker !== undefined) this.#askers.add(asker)
     this.#asked ??= this.#afterThis().finally(() => {
       this.#asked = null
     })
@@ -56,25 +60,27 @@ export class Reconciler implements Service {
 
   async #afterThis(): Promise<Reconciled> {
     await this.#running?.catch(() => undefined)
-    return this.#once('remove ended')
+    const askers = this.#askers
+    this.#askers = new Set()
+    return this.#once('remove ended', askers)
   }
 
   /** One run at a time. */
-  #once(unmarked: Unmarked): Promise<Reconciled> {
-    this.#running ??= this.#run(unmarked).finally(() => {
+  #once(unmarked: Unmarked, askers?: ReadonlySet<string>): Promise<Reconciled> {
+    this.#running ??= this.#run(unmarked, askers).finally(() => {
       this.#running = null
       this.#done()
     })
     return this.#running
   }
 
-  async #run(unmarked: Unmarked): Promise<Reconciled> {
+  async #run(unmarked: Unmarked, askers?: ReadonlySet<string>): Promise<Reconciled> {
     const { authority, worktrees, roots, logger } = this.#ports
     const caller = await authority.ready(10_000)
     if (caller.isDemo) throw demoReadsOnly()
     const clones = [...new Set([...(await roots.known()).values()].map((root) => root.path))]
     const result = await worktrees.reconcile(
-      (jobIds) => judgeWorktrees(this.#ports, caller.userId, jobIds),
+      (jobIds) => judgeWorktrees(this.#ports, caller.userId, jobIds, askers),
       clones,
       unmarked,
     )

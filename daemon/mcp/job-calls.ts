@@ -13,7 +13,8 @@ const LEAST_MS = 5_000
 
 export interface JobCallServices {
   readonly dispatch: Dispatch
-  cleanUp(): Promise<Record<'removed' | 'kept' | 'skipped', CleanedWorktree[]>>
+  /** `asker`: the key of the session that reads the result. */
+  cleanUp(asker: string): Promise<Record<'removed' | 'kept' | 'skipped', CleanedWorktree[]>>
   status(): Promise<StatusReport>
   omittedTools(): readonly OmittedTool[]
 }
@@ -42,7 +43,8 @@ export function jobCalls(services: JobCallServices, site: CallSite): JobCalls {
       const leaseUntil = await dispatch.reports.heartbeat(site.session, jobId)
       return { jobId, leaseUntil: leaseUntil === undefined ? dispatch.beats.leaseUntil(jobId) : leaseUntil }
     },
-    cleanUp: () => whileWaiting(site, 'Saving and removing worktrees', () => services.cleanUp()),
+    cleanUp: () =>
+      whileWaiting(site, 'Saving and removing worktrees', () => services.cleanUp(site.session.ref.key)),
     async status() {
       return { ...(await services.status()), missing_tools: services.omittedTools() }
     },

@@ -49,6 +49,24 @@ it.each<ClaimState>([
     expect(await verdict({ state }, { status })).toBe('keep')
 })
 
+it('of a held job that ended it goes when its own session asks', async () => {
+  const { jobId } = job.claim.identity
+  const asked = async (by: string, state: ClaimState, status: string) => {
+    await machine.setJobs({ status, worker_instance_id: here })
+    await machine.book.add({ ...job.claim, state })
+    const askers = new Set([by])
+    return (await judgeWorktrees(machine.ports, machine.userId, [jobId], askers)).get(jobId)?.action
+  }
+  const own = job.claim.owner?.key ?? ''
+  for (const state of ['held', 'lost'] as const) {
+    expect(await asked(own, state, 'FAILED')).toBe('remove')
+    expect(await asked('another', state, 'FAILED')).toBe('keep')
+    expect(await asked(own, state, 'RUNNING')).toBe('keep')
+  }
+  for (const state of ['preparing', 'undelivered', 'reporting'] as const)
+    expect(await asked(own, state, 'FAILED')).toBe('keep')
+})
+
 it('of a job that ended: its branch stays only where it was done and reported here', async () => {
   expect(await verdict(null, { status: 'DONE', on: here })).toBe('remove, keep DONE')
   expect(await verdict(null, { status: 'DONE', on: 'there' })).toBe('remove, delete DONE')
