@@ -1,6 +1,6 @@
 import { bytesText } from '../status/bytes-text.ts'
 import { durationText } from '../status/duration-text.ts'
-import type { DaemonState, StatusReport } from '../wire/status-report.ts'
+import { type DaemonState, NOTICES, type StatusReport } from '../wire/status-report.ts'
 import { printable, type Style } from './style.ts'
 import { table } from './table.ts'
 import { agoText } from './units.ts'
@@ -22,7 +22,8 @@ const MAX_ROWS = 12
 export function statusText(report: StatusReport, style: Style, now: number): string {
   const lines = [headline(report, style)]
   for (const problem of report.problems) {
-    lines.push(`  ${style.red('✗')} ${style.bold(problem.code)} ${printable(problem.message)}`)
+    const mark = NOTICES.has(problem.code) ? style.yellow('!') : style.red('✗')
+    lines.push(`  ${mark} ${style.bold(problem.code)} ${printable(problem.message)}`)
     lines.push(`    ${style.dim('→')} ${printable(problem.remedy)}`)
   }
   const facts = [

@@ -35,7 +35,7 @@ export interface ProblemInputs {
 /** A reader takes a worker for gone after this long (contract 3), ms. */
 const READER_THRESHOLD_MS = 15_000
 
-/** Every complaint with its remedy; an empty list is what "healthy" means (contract 1). */
+/** Every complaint with its remedy; none but `NOTICES` is what "healthy" means (contract 1). */
 export function problems(inputs: ProblemInputs): Problem[] {
   const found: Problem[] = []
   const { backend, listen, heartbeat, disk } = inputs

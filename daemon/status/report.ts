@@ -1,4 +1,4 @@
-import type { DaemonState, Problem, StatusReport } from '../wire/status-report.ts'
+import { type DaemonState, NOTICES, type Problem, type StatusReport } from '../wire/status-report.ts'
 
 /** What each part of the daemon says of itself, at one moment. */
 export interface Snapshots {
@@ -22,7 +22,7 @@ export function statusReport(snapshots: Snapshots): StatusReport {
     ? 'draining'
     : starting
       ? 'starting'
-      : problems.length > 0
+      : problems.some(({ code }) => !NOTICES.has(code))
         ? 'degraded'
         : 'healthy'
   return { state, problems, ...parts }

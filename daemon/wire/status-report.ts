@@ -8,6 +8,9 @@ export interface Problem {
   readonly remedy: string
 }
 
+/** Codes of complaints that a healthy daemon may have (contract 1, Healthy): its jobs go on all the same. */
+export const NOTICES: ReadonlySet<string> = new Set(['FETCH_FAILED'])
+
 export interface StatusReport {
   readonly state: DaemonState
   readonly problems: readonly Problem[]

@@ -152,6 +152,12 @@ describe('text', () => {
     expect(statusText(report, styleOf(false), NOW).split('\n')).toHaveLength(1)
   })
 
+  test('what leaves it healthy is marked as no failure', () => {
+    const problems = [{ code: 'FETCH_FAILED', message: 'No network.', remedy: 'Wait.' }]
+    const lines = statusText({ ...healthy, problems }, styleOf(false), NOW).split('\n')
+    expect(lines.slice(0, 2)).toEqual(['● scrum4me-daemon healthy', '  ! FETCH_FAILED No network.'])
+  })
+
   test('a long list is cut with a count', () => {
     const sessions = Array.from({ length: 50 }, () => healthy.sessions[0]).filter((one) => one !== undefined)
     const text = statusText({ ...healthy, sessions }, styleOf(false), NOW)
