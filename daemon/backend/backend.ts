@@ -179,7 +179,10 @@ export class Backend implements Service {
     if (was === state) return
     if (state === 'up') this.#logger.info({}, 'the database answers')
     else if (problem !== null)
-      this.#logger.warn({ code: problem.code, err: problem.message }, `database: ${state}`)
+      this.#logger.warn(
+        { code: problem.code, err: problem.message, remedy: problem.remedy },
+        `database: ${state}`,
+      )
     for (const listener of this.#listeners) listener(state)
   }
 

@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts'
 import type { EmbeddedPostgres } from '../db/embedded/embedded-postgres.ts'
 import { ensureLocalOwner } from '../db/local-owner.ts'
 import { migrate } from '../db/migrate.ts'
+import { ownerSql } from '../db/owner-sql.ts'
 import type { Pools } from '../db/pools.ts'
 import { checkSchema, type SchemaFindings } from '../db/schema-check.ts'
 import { checkToken } from '../db/token.ts'
@@ -47,7 +48,7 @@ export function backendSteps(options: StepsOptions): BackendSteps {
         : new DaemonError(
             'DATABASE_UNAVAILABLE',
             `The database lacks what the daemon needs: ${findings.blocking}`,
-            '`scrum4me-daemon db migrate --print` prints the SQL for the owner of the database; nothing was changed.',
+            `Nothing was changed. ${ownerSql(findings.sql.join('\n'))}`,
           )
     },
     async authorize() {

@@ -1,12 +1,13 @@
 import { inspectConfig, loadConfig } from '../config/load-config.ts'
 import { RepoRoots } from '../config/repo-roots.ts'
-import { type Check, fail, ok, skip } from '../control/doctor/check.ts'
+import { type Check, fail, ok, skip, warn } from '../control/doctor/check.ts'
 import { machineChecks } from '../control/doctor/machine-checks.ts'
 import { DaemonError } from '../errors.ts'
 import type { Paths } from '../paths.ts'
 import { Redactor } from '../redact.ts'
 import { VERSION } from '../version.ts'
 import { daemonCommand, withHome } from '../wire/daemon-command.ts'
+import { NOTICES } from '../wire/status-report.ts'
 import { Git } from '../worktrees/git/git.ts'
 import { askRaw } from './ask-daemon.ts'
 import { EXIT } from './exit.ts'
@@ -109,7 +110,7 @@ async function nextStartChecks(invocation: Invocation): Promise<Check[]> {
 function problemChecks(
   problems: readonly { readonly code: string; readonly message: string; readonly remedy: string }[],
 ): Check[] {
-  return problems.map((problem) => fail(problem.code, problem.message, problem.remedy))
+  return problems.map(({ code, message, remedy }) => (NOTICES.has(code) ? warn : fail)(code, message, remedy))
 }
 
 function parseCheck(reply: Reply): Check {

@@ -194,9 +194,11 @@ describe('a database that cannot be used leaves the daemon up and degraded', () 
   it.each([
     ['does not answer', 'postgresql://u:topsecret@127.0.0.1:1/db', 'DATABASE_UNAVAILABLE'],
     ['has no tables', 'empty', 'SCHEMA_INCOMPLETE'],
+    ['lacks a column', 'short', 'SCHEMA_INCOMPLETE'],
   ])('%s', async (_what, url, code) => {
-    const empty = url === 'empty' ? await testDatabase({ empty: true }) : undefined
-    const machine = await Installation.make({ databaseUrl: empty?.url ?? url, token: 'x'.repeat(64) })
+    const made = /^\w+$/.test(url) ? await testDatabase({ empty: url === 'empty' }) : undefined
+    if (url === 'short') await made?.query('alter table claude_jobs drop column lease_until')
+    const machine = await Installation.make({ databaseUrl: made?.url ?? url, token: 'x'.repeat(64) })
     try {
       await machine.start(['degraded'])
       const status = await machine.cli('status')
@@ -204,12 +206,16 @@ describe('a database that cannot be used leaves the daemon up and degraded', () 
       const report = await machine.status()
       expect(report.problems.map((problem) => problem.code)).toContain(code)
       expect(JSON.stringify(report)).not.toContain('topsecret')
+      if (url === 'short') {
+        const sql = /ALTER TABLE \W*claude_jobs\W* ADD COLUMN (IF NOT EXISTS )?\W*lease_until/i
+        for (const command of ['doctor', 'logs']) expect((await machine.cli(command)).stdout).toMatch(sql)
+      }
       const agent = await machine.agent()
       expect(await agent.fails('list_products')).toMatch(/^DATABASE_UNAVAILABLE: /)
       await agent.close()
     } finally {
       await machine.remove()
-      await empty?.drop()
+      await made?.drop()
     }
   })
 })

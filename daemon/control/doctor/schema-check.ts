@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { ownerSql } from '../../db/owner-sql.ts'
 import { checkSchema } from '../../db/schema-check.ts'
 import { type Check, fail, ok, warn } from './check.ts'
 
@@ -24,18 +25,14 @@ export async function missingIn(db: Pick<pg.Pool, 'query'>): Promise<Missing> {
   return { names, sql: sql.join('\n'), blocking: findings.blocking !== null }
 }
 
-export function schemaCheck({ names, blocking }: Pick<Missing, 'names' | 'blocking'>): Check {
+export function schemaCheck({ names, blocking, sql }: Missing): Check {
   if (names.length === 0) return ok('schema', 'every table and column is there')
   if (!blocking) {
     return warn(
       'schema',
       `missing: ${names.join(', ')}; tools that need it are left out (worker_status names them), all else works`,
-      'An older or newer Scrum4Me may lack it on purpose; `scrum4me-daemon db migrate --print` prints what would add it.',
+      `An older or newer Scrum4Me may lack it on purpose. ${ownerSql(sql)}`,
     )
   }
-  return fail(
-    'schema',
-    `missing: ${names.join(', ')}`,
-    'Give the owner of the database what `scrum4me-daemon db migrate --print` prints.',
-  )
+  return fail('schema', `missing: ${names.join(', ')}`, ownerSql(sql))
 }
