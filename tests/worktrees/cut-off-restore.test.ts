@@ -41,6 +41,10 @@ async function restart(): Promise<void> {
   await engine.stop()
 }
 
+const commitAll = async (path: string) => {
+  await space.git(path, 'add', '-A')
+  await space.git(path, 'commit', '--quiet', '-m', 'all of it')
+}
 const branches = () => space.git(space.clone, 'branch', '--format=%(refname:short)')
 
 test('cut off and untouched, or with files still missing: taken away again', async () => {
@@ -59,6 +63,7 @@ test.each<[string, (path: string) => Promise<unknown>, string, string]>([
   ['a changed file', (path) => writeFile(join(path, 'untracked'), 'changed'), 'untracked', 'changed'],
   ['a changed tracked file', (path) => writeFile(join(path, 'README.md'), 'mine'), 'README.md', 'mine'],
   ['a commit', (path) => space.commit(path, 'mine', 'mine'), 'mine', 'mine'],
+  ['a commit of what came back', (path) => commitAll(path), 'untracked', 'untracked'],
 ])('a person found it first and made %s: it stays', async (_what, work, file, content) => {
   const { path, branch } = await cutOff()
   await work(path)
