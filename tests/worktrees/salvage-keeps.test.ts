@@ -167,6 +167,24 @@ test('a submodule with changed files and no commit of its own: it comes back as 
   expect(await space.git(join(restored.path, 'module'), 'status', '--porcelain')).toBe('?? new.txt')
 })
 
+test.each([
+  ['with a slash in its name', 'a/b'],
+  ['of a submodule', 'c/modules/d'],
+])('commits of a submodule %s, of which no file is left: saved and restored', async (_what, name) => {
+  const { path } = await create()
+  const modules = join(await space.git(path, 'rev-parse', '--absolute-git-dir'), 'modules')
+  await mkdir(modules)
+  for (const one of ['c', name]) await space.git(modules, 'init', '--quiet', '--bare', one)
+  const inside = join(modules, name)
+  const tree = await space.git(inside, 'hash-object', '-t', 'tree', '-w', '/dev/null')
+  const commit = await space.git(inside, 'commit-tree', '-m', 'only here', tree)
+  await space.git(inside, 'update-ref', 'refs/heads/mine', commit)
+  await remove()
+  const restored = await engine.restore({ jobId: JOB })
+  const admin = await space.git(restored.path, 'rev-parse', '--absolute-git-dir')
+  expect(await space.git(join(admin, 'modules', name), 'rev-parse', 'mine')).toBe(commit)
+})
+
 test('a submodule that was moved to another commit of its remote: which one is saved', async () => {
   await space.pushSubmodule('module')
   const { path } = await create()
