@@ -174,7 +174,11 @@ test.each([
   const { path } = await create()
   const modules = join(await space.git(path, 'rev-parse', '--absolute-git-dir'), 'modules')
   await mkdir(modules)
-  for (const one of ['c', name]) await space.git(modules, 'init', '--quiet', '--bare', one)
+  for (const one of ['c', name]) {
+    await space.git(modules, 'init', '--quiet', '--bare', one)
+    const refs = ['+refs/heads/*:refs/remotes/origin/*', '+refs/heads/main:refs/heads/main']
+    await space.git(join(modules, one), 'fetch', '--quiet', space.origin, ...refs)
+  }
   const inside = join(modules, name)
   const tree = await space.git(inside, 'hash-object', '-t', 'tree', '-w', '/dev/null')
   const commit = await space.git(inside, 'commit-tree', '-m', 'only here', tree)

@@ -145,7 +145,8 @@ async function holdsAnything(path: string): Promise<boolean> {
 async function holdsCommits(git: Git, call: RunCall): Promise<boolean> {
   const tips = ['--all', '--reflog']
   const ask = (expect: readonly number[], ...more: string[]) =>
-    git.run({ ...call, expect }, 'rev-list', '--max-count=1', ...tips, ...more, '--not', '--remotes')
+    // In a git directory HEAD is a file, too: what is no commit must not be taken for a path.
+    git.run({ ...call, expect }, 'rev-list', '--max-count=1', ...tips, ...more, '--not', '--remotes', '--')
   const { code, stdout, stderr } = await ask([0, 128], 'HEAD')
   if (code === 0) return stdout.length > 0
   // HEAD names no commit yet, which says nothing of other branches. Anything else is a doubt.
