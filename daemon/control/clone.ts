@@ -55,11 +55,11 @@ async function answer(git: Git, dir: string, ...args: string[]): Promise<string>
   }
 }
 
-/** `https://user:token@host/…?token=…` must not reach a table that others read. The user may hold an `@`. */
+/** `https://user:token@host/…?token=…` must not reach a table that others read. The user may hold an `@`, a token a `?`. */
 export function withoutCredentials(url: string): string | null {
   if (url === '') return null
-  const place = /^https?:/i.test(url) ? url.replace(/[?#].*$/s, '') : url
-  return place.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/]*@/i, (match, scheme: string) =>
+  const place = url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/]*@/i, (match, scheme: string) =>
     scheme.startsWith('ssh') ? match.replace(/:[^/]*@$/, '@') : scheme,
   )
+  return /^https?:/i.test(place) ? place.replace(/[?#].*$/s, '') : place
 }

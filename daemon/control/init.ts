@@ -129,7 +129,7 @@ async function refuseOther(
 ): Promise<void> {
   const recorded = (await repoRoots.known()).get(id)?.path
   const there = recorded === undefined ? undefined : await findClone(git, recorded).catch(() => undefined)
-  const url = repo_url ?? there?.originUrl ?? null
+  const url = repo_url || (there?.originUrl ?? null)
   if (url === null || originUrl === null ? there === undefined : mayBeSameRepository(url, originUrl)) return
   const theirs = url === null ? there?.root : withoutCredentials(url)
   const ours = originUrl === null ? '' : `, of ${originUrl}`

@@ -87,6 +87,14 @@ test('the same repository is known by another kind of URL', async () => {
   expect(await machine.json('init', another.clone, '--name', 'apart')).toMatchObject({ name: 'apart' })
 })
 
+test('a product without the URL of its repository is taken by its name', async () => {
+  const { clone } = await cloneWithOrigin(join(machine.dir, 'blank'), 'blank')
+  const product = await seed.product(scenario.db, {
+    ...{ user_id: scenario.userId, name: 'blank', repo_url: '' },
+  })
+  expect(await machine.json('init', clone)).toMatchObject({ product_id: product.id })
+})
+
 test('another name makes another product of the same repository, and says so', async () => {
   const { clone } = await cloneWithOrigin(join(machine.dir, 'twice'), 'web')
   await machine.cli('init', clone)
@@ -116,9 +124,13 @@ test('ten at once make one product', async () => {
 })
 
 test('credentials of origin do not reach the database', async () => {
-  // A name may be an address: the host begins behind the last @.
-  for (const user of ['me', 'me@example.org']) {
-    const { clone } = await cloneWithOrigin(join(machine.dir, `private-${user}`), `private-${user}`)
+  // A name may be an address: the host begins behind the last @. What is no URL at all has its secrets, too.
+  for (const [user, name] of [
+    ['me', 'me'],
+    ['me@example.org', 'address'],
+    ['me:a?b#c', 'question'],
+  ]) {
+    const { clone } = await cloneWithOrigin(join(machine.dir, `private-${name}`), `private-${name}`)
     await git(
       clone,
       'remote',
