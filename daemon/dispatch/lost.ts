@@ -1,11 +1,22 @@
 import { DaemonError } from '../errors.ts'
 import type { ClaimRecord, Lost } from '../jobs/claim-record.ts'
+import { readJob } from '../jobs/read.ts'
+import type { DispatchPorts } from './ports.ts'
 
 /** Why a claim is no longer ours. `status` of its job in the database, null where the row is gone; `here`: still under our name. */
 export function whyLost(status: string | null, here: boolean): Lost {
   if (status === null) return 'gone'
   if (status === 'CANCELLED') return 'cancelled'
   return here && ['DONE', 'FAILED', 'SKIPPED'].includes(status) ? 'ended' : 'taken'
+}
+
+/** The same, asked of the database. */
+export async function findWhyLost(
+  { rowSql }: DispatchPorts,
+  { identity, userId }: ClaimRecord,
+): Promise<Lost> {
+  const row = await readJob(rowSql, userId, identity.jobId)
+  return whyLost(row?.status ?? null, row?.workerInstanceId === identity.instanceId)
 }
 
 /** What a session reads of a claim that is no longer its own, and what becomes of its work. */

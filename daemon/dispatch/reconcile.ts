@@ -41,11 +41,14 @@ export async function judgeWorktrees(
 
 /** A worktree does not go under a session that does not know that its job is over, or may still come back and ask. */
 function needsNoTelling(
-  { sessions }: DispatchPorts,
-  { state, owner }: ClaimRecord,
+  { sessions, book }: DispatchPorts,
+  claim: ClaimRecord,
   askers: ReadonlySet<string>,
 ): boolean {
+  const { state, owner } = claim
   if ((state !== 'held' && state !== 'lost') || owner === null) return false
+  // Its own report may have ended it, of which an earlier daemon took no note: the heartbeat finds out.
+  if (state === 'held' && book.isInherited(claim)) return false
   const goneSince = sessions.get(owner.key)?.goneSince ?? null
   return askers.has(owner.key) || (goneSince !== null && performance.now() - goneSince > RECONNECT_MS)
 }

@@ -1,7 +1,9 @@
 import { messageOf } from '../errors.ts'
+import type { ClaimRecord } from '../jobs/claim-record.ts'
 import type { Service } from '../lifecycle/service.ts'
 import type { Unmarked } from '../worktrees/reconcile.ts'
 import { demoReadsOnly } from './demo.ts'
+import { findWhyLost } from './lost.ts'
 import type { DispatchPorts } from './ports.ts'
 import { judgeWorktrees, KEEP_RELEASED_MS } from './reconcile.ts'
 
@@ -18,8 +20,8 @@ export class Reconciler implements Service {
   #running: Promise<Reconciled> | null = null
   /** Asked for, and waiting for the run before it. */
   #asked: Promise<Reconciled> | null = null
-  /** Sessions that asked since the last run. */
-  #askers = new Set<string>()
+  /** Sessions that will read the result of `#asked`. */
+  readonly #askers = new Set<string>()
   #stopped = false
 
   constructor(ports: DispatchPorts, done: () => void) {
@@ -54,15 +56,14 @@ export class Reconciler implements Service {
     if (asker !== undefined) this.#askers.add(asker)
     this.#asked ??= this.#afterThis().finally(() => {
       this.#asked = null
+      this.#askers.clear()
     })
     return this.#asked
   }
 
   async #afterThis(): Promise<Reconciled> {
     await this.#running?.catch(() => undefined)
-    const askers = this.#askers
-    this.#askers = new Set()
-    return this.#once('remove ended', askers)
+    return this.#once('remove ended', this.#askers)
   }
 
   /** One run at a time. */
@@ -75,10 +76,11 @@ export class Reconciler implements Service {
   }
 
   async #run(unmarked: Unmarked, askers?: ReadonlySet<string>): Promise<Reconciled> {
-    const { authority, worktrees, roots, logger } = this.#ports
+    const { authority, book, worktrees, roots, logger } = this.#ports
     const caller = await authority.ready(10_000)
     if (caller.isDemo) throw demoReadsOnly()
     const clones = [...new Set([...(await roots.known()).values()].map((root) => root.path))]
+    const held = book.inState('held')
     const result = await worktrees.reconcile(
       (jobIds) => judgeWorktrees(this.#ports, caller.userId, jobIds, askers),
       clones,
@@ -86,8 +88,25 @@ export class Reconciler implements Service {
     )
     if (result.removed.length > 0)
       logger.info({ removed: result.removed.length }, 'removed worktrees of finished jobs')
+    const removed = new Set(result.removed.map((entry) => entry.job_id))
+    for (const claim of held) if (removed.has(claim.identity.jobId)) await this.#noteLost(claim)
     await this.#forgetReleased(result)
     return result
+  }
+
+  /** Its job is over, as the next heartbeat would find; a session that asks before must not be given it once more. */
+  async #noteLost(held: ClaimRecord): Promise<void> {
+    const { book, logger } = this.#ports
+    const { jobId, claimedAt } = held.identity
+    const step = async () => {
+      const claim = book.get(jobId)
+      // Claimed here again, reported, or known to be lost.
+      if (claim?.state !== 'held' || claim.identity.claimedAt !== claimedAt) return
+      await book.change(claim, { state: 'lost', lost: await findWhyLost(this.#ports, claim) })
+    }
+    await book.exclusive(jobId, step).catch((error: unknown) => {
+      logger.debug({ job: jobId, err: messageOf(error) }, 'not noted that its job is over')
+    })
   }
 
   /**

@@ -1,13 +1,12 @@
 import { isConnectionFailure, isRefusedForGood, readDatabaseError } from '../db/database-error.ts'
 import { DaemonError, messageOf } from '../errors.ts'
 import type { ClaimRecord, Lost } from '../jobs/claim-record.ts'
-import { readJob } from '../jobs/read.ts'
 import { type Report, type ReportedRow, readReported, writeLateReport, writeReport } from '../jobs/report.ts'
 import { delay } from '../lifecycle/delay.ts'
 import { inTime } from '../lifecycle/in-time.ts'
 import { Limit } from '../lifecycle/limit.ts'
 import { LimitPerKey } from '../lifecycle/limit-per-key.ts'
-import { whyLost } from './lost.ts'
+import { findWhyLost } from './lost.ts'
 import type { DispatchPorts } from './ports.ts'
 import { answer, type Removal, type ReportAnswer } from './report-answer.ts'
 import { DATABASE_WAIT_MS } from './wait.ts'
@@ -147,7 +146,7 @@ export class ReportDelivery {
     const { book } = this.#ports
     const { identity } = claim
     if (counted === null) {
-      const lost = await this.whyLost(claim)
+      const lost = await findWhyLost(this.#ports, claim)
       // First: a crash in between finds it out once more.
       if (waited) await this.#noteSuperseded(claim, report, lost)
       await book.change(claim, { state: 'lost', lost })
@@ -203,11 +202,5 @@ export class ReportDelivery {
       )
       return { worktree: 'kept' }
     }
-  }
-
-  /** Why a claim is no longer ours. */
-  async whyLost(claim: ClaimRecord): Promise<Lost> {
-    const row = await readJob(this.#ports.rowSql, claim.userId, claim.identity.jobId)
-    return whyLost(row?.status ?? null, row?.workerInstanceId === claim.identity.instanceId)
   }
 }

@@ -7,7 +7,7 @@ import { writeReport } from '../jobs/report.ts'
 import { inTime } from '../lifecycle/in-time.ts'
 import type { Session } from '../sessions/session.ts'
 import { demoReadsOnly } from './demo.ts'
-import { lostError, notYours } from './lost.ts'
+import { findWhyLost, lostError, notYours } from './lost.ts'
 import { nextAction } from './next-action.ts'
 import { isOwner, isStillIts, mayAdopt } from './ownership.ts'
 import type { DispatchPorts } from './ports.ts'
@@ -175,7 +175,7 @@ export class Reports {
 
   async #superseded(session: Session, claim: ClaimRecord): Promise<DaemonError> {
     const { book } = this.#ports
-    const why = await this.#delivery.whyLost(claim)
+    const why = await findWhyLost(this.#ports, claim)
     const lost = (await book.change(claim, { state: 'lost', lost: why })) ?? { ...claim, lost: why }
     if (isOwner(lost, session)) this.#told(lost)
     return lostError(lost)

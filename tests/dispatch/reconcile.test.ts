@@ -1,6 +1,9 @@
+import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { judgeWorktrees } from '../../daemon/dispatch/reconcile.ts'
-import type { ClaimRecord, ClaimState } from '../../daemon/jobs/claim-record.ts'
+import { ClaimBook } from '../../daemon/jobs/claim-book.ts'
+import { type ClaimRecord, type ClaimState, parseClaimRecord } from '../../daemon/jobs/claim-record.ts'
+import { RecordStore } from '../../daemon/state/record-store.ts'
 import { seed } from '../support/seed.ts'
 import { type HeldJob, Machine } from '../worktrees/matrix/machine.ts'
 
@@ -65,6 +68,26 @@ it('of a held job that ended it goes when its own session asks', async () => {
   }
   for (const state of ['preparing', 'undelivered', 'reporting'] as const)
     expect(await asked(own, state, 'FAILED')).toBe('keep')
+
+  // Whose end an earlier daemon may have reported: the next heartbeat tells.
+  await asked(own, 'held', 'DONE')
+  const book = new ClaimBook(new RecordStore(join(machine.space.state, 'claims'), parseClaimRecord))
+  await book.load(here)
+  const ports = { ...machine.ports, book }
+  const verdicts = await judgeWorktrees(ports, machine.userId, [jobId], new Set([own]))
+  expect(verdicts.get(jobId)?.action).toBe('keep')
+})
+
+it('a session has asked for one run, also for one that it met half way', async () => {
+  const { jobId } = job.claim.identity
+  const own = job.claim.owner?.key ?? ''
+  await machine.setJobs({ status: 'RUNNING', worker_instance_id: here })
+  const first = machine.reconciler.run('another')
+  await new Promise(setImmediate)
+  await Promise.all([first, machine.reconciler.run(own)])
+  await machine.setJobs({ status: 'FAILED', worker_instance_id: here })
+  expect((await machine.reconciler.run('another')).kept).toMatchObject([{ job_id: jobId }])
+  expect(machine.book.get(jobId)?.state).toBe('held')
 })
 
 it('of a job that ended: its branch stays only where it was done and reported here', async () => {

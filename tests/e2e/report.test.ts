@@ -37,13 +37,15 @@ describe('reports', () => {
     await git(path, 'commit', '-q', '-m', 'Work')
   }
 
-  it('a job that somebody ended is cleaned up for its session that asks, and told it when it reports', async () => {
+  it('a job that somebody ended is cleaned up for its session that asks, and not given to it again', async () => {
     const job = await claim()
     await writeFile(join(job.worktree_path, 'work.txt'), 'work')
     await scenario.db.query(`update claude_jobs set status = 'FAILED' where id = $1`, [job.job_id])
     const { removed } = await agent.call('cleanup_my_worktrees')
     const salvage_ref = `refs/scrum4me/salvage/${job.job_id}/1`
     expect(removed).toMatchObject([{ job_id: job.job_id, reason: 'the job is FAILED', salvage_ref }])
+    // Before a heartbeat has found out.
+    expect(await agent.fails('wait_for_job', { wait_seconds: 1 })).toMatch(/^JOB_TERMINAL: /)
     const report = { job_id: job.job_id, status: 'done' }
     expect(await agent.fails('update_job_status', report)).toMatch(/^JOB_TERMINAL: /)
     await machine.cli('worktrees', 'drop', job.job_id)
