@@ -25,12 +25,13 @@ interface Place {
 /** As git reads it: `scheme://[user@]host[:port]/path`, or `[user@]host:path`, else a path. */
 function placeOf(url: string): Place {
   const match =
-    /^(?!file:)(?:[a-z][a-z0-9+.-]*:\/\/(?:[^/]*@)?([^/:]+)(?::\d+)?|(?:[^/]*@)?([^/:]+):)(.*)$/is.exec(url)
+    /^(?!file:)(?:[a-z][a-z0-9+.-]*:\/\/(?:[^/]*@)?([^/:@]+)(?::\d+)?|(?:[^/]*@)?([^/:@]+):)(.*)$/is.exec(url)
   const host = match?.[1] ?? match?.[2] ?? null
-  const path = (host === null ? url.replace(/^file:\/\//i, '') : (match?.[3] ?? ''))
-    .replace(/\/+$/, '')
-    .replace(/\.git$/i, '')
-    .split('/')
-    .filter((part) => part !== '')
+  const path = (host === null ? url.replace(/^file:\/\//i, '') : (match?.[3] ?? '')).split('/').filter(isName)
+  // Also `shop/.git`.
+  const last = path.pop()?.replace(/\.git$/i, '') ?? ''
+  path.push(...[last].filter(isName))
   return { host: host?.toLowerCase() ?? null, path: path.map((part) => part.toLowerCase()) }
 }
+
+const isName = (part: string) => part !== ''

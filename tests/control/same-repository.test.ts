@@ -24,12 +24,20 @@ test('paths are told apart by directory and name', () => {
 test.each([
   ['git@github.com:acme/shop.git', true],
   ['ssh://git@github.com:22/Acme/Shop.git/', true],
+  ['ssh://me@github.com/acme/shop/.git', true],
   ['https://token@github.com/acme/shop', true],
   ['https://mirror.example/acme/shop', false],
   ['https://github.com/mirrors/acme/shop', false],
   ['/srv/acme/shop.git', false],
 ])('%s is surely the same as a URL: %s', (other, expected) => {
   expect([isSameRepository(SHOP, other), isSameRepository(other, SHOP)]).toEqual([expected, expected])
+})
+
+test('a hostile URL takes no time', () => {
+  const begin = performance.now()
+  for (const part of ['@', '/', 'a@', ':', 'a://@'])
+    expect(mayBeSameRepository(`${part.repeat(100_000)}x`, SHOP)).toEqual(expect.any(Boolean))
+  expect(performance.now() - begin).toBeLessThan(2_000)
 })
 
 test('of paths it is never sure', () => {

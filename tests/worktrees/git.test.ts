@@ -128,6 +128,11 @@ describe('git', () => {
     expect(maskUrls("'https://host/x.git?private_token=secret&a=b/': not found")).toBe(
       "'https://host/x.git?***': not found",
     )
+    expect(maskUrls('https://me@example.org:secret@host/x.git')).toBe('https://***@host/x.git')
+    // What a server says is of any length.
+    const begin = performance.now()
+    for (const word of ['a', 'a://', 'a://b?', 'a+', '@']) maskUrls(word.repeat(200_000))
+    expect(performance.now() - begin).toBeLessThan(2_000)
     const said =
       'remote: Counting objects: 10%\rremote: done\nfatal: Authentication failed for https://me:pw@h/x\n'
     expect(new GitError('fetch', 128, said).message).toBe(

@@ -51,11 +51,14 @@ const TRANSIENT = [
   /reference broken|invalid HEAD - possibly/,
 ]
 
-/** URLs without what may be secret in them: the user information, and a query. */
+/**
+ * URLs without what may be secret in them: the user information, and a query. What a server says comes by here, too:
+ * the scheme is not looked for, since a long word would be tried at each of its letters.
+ */
 export function maskUrls(text: string): string {
   return text
-    .replace(/([a-z][a-z0-9+.-]*:\/\/)[^/@\s']+@/gi, '$1***@')
-    .replace(/([a-z][a-z0-9+.-]*:\/\/[^\s'"?]*\?)[^\s'"]+/gi, '$1***')
+    .replace(/:\/\/[^/\s']+@/g, '://***@')
+    .replace(/:\/\/[^\s'"]+/g, (url) => url.replace(/\?.+$/s, '?***'))
 }
 
 /** What git complained about, without its progress and its general advice. */
