@@ -92,8 +92,9 @@ export class Beats {
       if (claim === undefined || claim !== snapshot.claims.get(state.jobId) || book.isBusy(state.jobId))
         continue
       if (state.ours) {
-        if (state.leaseUntil !== null)
-          this.#leases.set(state.jobId, new Date(`${state.leaseUntil}Z`).toISOString())
+        if (state.leaseUntil === null) continue
+        this.#leases.set(state.jobId, new Date(`${state.leaseUntil}Z`).toISOString())
+        book.confirm(claim)
         continue
       }
       // A report that reached the database just before a crash looks like a loss; its delivery tells.

@@ -14,7 +14,7 @@ export class ClaimBook {
   readonly #since = new Map<string, number>()
   /** Jobs whose last change is in memory only, with why. */
   readonly #unwritten = new Map<string, string>()
-  /** Jobs of claims that an earlier daemon remembered; its disk may have taken no note of what became of them. */
+  /** Jobs of claims of an earlier daemon, whose disk may have taken no note of what became of them. */
   readonly #inherited = new Set<string>()
   #isRetrying = false
   readonly #locks = new Map<string, Promise<unknown>>()
@@ -54,9 +54,14 @@ export class ClaimBook {
     return this.all().filter((claim) => LEASED.has(claim.state))
   }
 
-  /** Whether the claim was begun by an earlier daemon. */
+  /** Whether an earlier daemon began the claim and it is not known yet what that one left of it. */
   isInherited(claim: ClaimRecord): boolean {
     return this.#inherited.has(claim.identity.jobId)
+  }
+
+  /** The database has the claim as ours: what becomes of it from now on is not an earlier daemon's deed. */
+  confirm(claim: ClaimRecord): void {
+    this.#inherited.delete(claim.identity.jobId)
   }
 
   /** The claim a session is working on, if any: at most one (contract 4). */

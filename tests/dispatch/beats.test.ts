@@ -94,6 +94,14 @@ it.each([
   expect(machine.book.get(jobId)).toMatchObject({ state: 'lost', lost, delivered: true })
 })
 
+it('what ends a claim of an earlier daemon after a beat found it ours is no report of that one', async () => {
+  await machine.book.load(job.claim.identity.instanceId)
+  await heartbeat()
+  await machine.db.query(`update claude_jobs set status = 'FAILED'`)
+  await heartbeat()
+  expect(machine.book.get(jobId)).toMatchObject({ state: 'lost', lost: 'ended' })
+})
+
 it('only a claim that stood still all the while is judged by a beat', async () => {
   await machine.db.query(`update claude_jobs set worker_instance_id = 'another'`)
   await heartbeat({ meanwhile: () => machine.book.change(job.claim, { running: true }) })
