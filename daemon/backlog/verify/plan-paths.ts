@@ -75,7 +75,7 @@ function clean(token: string): string | undefined {
     // Markdown's bold and italics.
     .replace(/^\*{1,2}([^*]+)\*{1,2}$/, '$1')
     .replace(/^\.\//, '')
-    .replace(/[.,;:]+$/, '')
+    .replace(/(?<![.,;:])[.,;:]+$/, '')
   return path === '' || /\s/.test(path) ? undefined : path
 }
 
