@@ -1,18 +1,26 @@
 import { access, rmdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { bringBack } from './bring-back.ts'
 import type { Engine } from './engine.ts'
 import { findAdminDir, namedAdminDir } from './git/registration.ts'
 import type { JobRecord } from './job-record.ts'
 import { lstatOrNull } from './lstat-or-null.ts'
 import { markerText } from './marker.ts'
 import { type LostWorktree, reregister } from './reregister.ts'
+import { WorktreeError } from './worktree-error.ts'
 
-/** True: the worktree's directory is there and the clone knows it (again). */
+/** True: the worktree's directory is there and the clone knows it (again). Throws when it is elsewhere and stays there. */
 export async function heal(engine: Engine, record: JobRecord): Promise<boolean> {
   if (await isIntact(record)) return true
+  const away = await bringBack(engine, record)
+  if (away !== null)
+    throw new WorktreeError(`The worktree of this job cannot be used: ${away}`, WAIT, TRANSIENT)
   if ((await lstatOrNull(record.path))?.isDirectory() !== true) return false
   return reregister(engine, lostOf(engine, record))
 }
+
+const WAIT = 'Ask again when that process has left it; nothing in it was touched.'
+const TRANSIENT = { permanent: false }
 
 /**
  * So that what is left of a worktree can be saved and removed like any other: one that somebody ended with

@@ -1,6 +1,7 @@
 import { rename } from 'node:fs/promises'
 import { codeOf, messageOf } from '../errors.ts'
 import { stopped } from '../lock/unless-aborted.ts'
+import { bringBack } from './bring-back.ts'
 import type { Engine } from './engine.ts'
 import { deleteBranch } from './git/refs.ts'
 import { unregister } from './git/registration.ts'
@@ -103,6 +104,11 @@ async function carryThrough(
     return { ...NONE, outcome: 'removed', path }
   }
   const record = await backFromTrash(engine, asked)
+  const away = await bringBack(engine, record)
+  if (away !== null) {
+    await engine.records.put({ ...record, keptReason: away })
+    return { ...NONE, outcome: 'deferred', reason: away, path }
+  }
   await healForRemoval(engine, record)
   const repository = await open()
   const bytes = await engine.disk.usedBytes(record.path, engine.stopping)
