@@ -119,7 +119,7 @@ function sessions(report: StatusReport, style: Style, now: number): string[] {
 function jobs(report: StatusReport, style: Style, now: number): string[] {
   const rows = report.jobs.map((job) => [
     job.job_id,
-    job.report_spooled ? `${job.state}, report waits for the database` : job.state,
+    job.report_spooled ? `${job.state}, report waits on disk` : job.state,
     job.task ?? job.product_id,
     job.branch ?? '-',
     agoText(job.claimed_at, now),

@@ -72,8 +72,8 @@ export function problems(inputs: ProblemInputs): Problem[] {
   for (const jobId of inputs.spooled) {
     found.push({
       code: 'REPORT_SPOOLED',
-      message: `The final report on job ${jobId} waits on disk for the database.`,
-      remedy: 'It is delivered by itself as soon as the database answers.',
+      message: `The final report on job ${jobId} waits on disk until the database takes it.`,
+      remedy: 'It is delivered by itself as soon as the database answers and the token is valid.',
     })
   }
   for (const report of inputs.superseded) found.push(superseded(report))
