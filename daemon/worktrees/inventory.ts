@@ -21,7 +21,10 @@ export interface Found {
   readonly isThere: boolean
 }
 
-/** Everything directly below the worktree directory but names that begin with a dot, as our trash and `.spare` do. */
+/**
+ * Everything directly below the worktree directory but names that begin with a dot, as our trash and `.spare` do, and
+ * whatever our records name elsewhere.
+ */
 export async function takeInventory(engine: Engine, clones: readonly string[]): Promise<Found[]> {
   const parent = await engine.layout.open()
   const records = new Map((await engine.records.jobs()).map((record) => [record.path, record]))
@@ -29,7 +32,9 @@ export async function takeInventory(engine: Engine, clones: readonly string[]): 
   for (const repository of await knownClones(engine, clones)) {
     const worktrees = await listWorktrees(engine.git, onClone(repository, engine.stopping)).catch(() => [])
     for (const worktree of worktrees) {
-      if (dirname(worktree.path) !== parent) continue
+      // Elsewhere since SCRUM4ME_AGENT_WORKTREE_DIR changed, or another installation's, whose home ours is a copy of:
+      // its lock says which.
+      if (dirname(worktree.path) !== parent && !records.has(worktree.path)) continue
       listed.set(worktree.path, { repository, worktree, marker: parseMarker(worktree.lockReason) })
     }
   }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Judge, Verdict } from '../../daemon/worktrees/reconcile.ts'
@@ -65,6 +65,25 @@ test('every directory is in exactly one list, and only what ended is removed', a
   const again = await engine.reconcile(judge, [], 'remove ended')
   expect(again.removed).toEqual([])
   expect(names(again.kept)).toEqual(['active-1'])
+})
+
+test('a home that is a copy, with a directory of its own, leaves alone what the first one works in', async () => {
+  const path = await create('done-there')
+  await writeFile(join(path, 'work.txt'), 'work')
+  const stateDir = join(space.dir, 'copied-state')
+  await cp(space.state, stateDir, { recursive: true })
+  const copy = space.engine({ instanceId: 'the-copy', parentDir: join(space.dir, 'other'), stateDir })
+  const result = await copy.reconcile(judge, [], 'remove ended')
+  expect(result.removed).toEqual([])
+  expect(await readFile(join(path, 'work.txt'), 'utf8')).toBe('work')
+})
+
+test('what was made before the worktree directory was another one is removed from there', async () => {
+  const path = await create('done-before')
+  const moved = space.engine({ parentDir: join(space.dir, 'other') })
+  const result = await moved.reconcile(judge, [], 'leave')
+  expect(result.removed).toMatchObject([{ job_id: 'done-before' }])
+  expect(existsSync(path)).toBe(false)
 })
 
 test('a person’s own worktrees and another installation’s are left alone', async () => {
