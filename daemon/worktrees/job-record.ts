@@ -15,6 +15,8 @@ import { z } from 'zod'
  */
 export const JOB_RECORD = z.object({
   jobId: z.string(),
+  /** The installation that made it; another one's in a home that was copied. Not in records of earlier versions. */
+  instanceId: z.string().optional(),
   phase: z.enum(['creating', 'ready', 'removing', 'saved']),
   repoRoot: z.string(),
   /** Real path of the clone's common git directory. */

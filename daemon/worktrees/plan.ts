@@ -15,6 +15,7 @@ export async function plan(
   const { repoRoot } = request
   const planned: JobRecord = {
     jobId,
+    instanceId: engine.instanceId,
     phase: 'creating',
     repoRoot,
     commonDir,

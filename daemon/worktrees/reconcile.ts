@@ -5,6 +5,7 @@ import { type Found, takeInventory } from './inventory.ts'
 import type { JobRecord } from './job-record.ts'
 import { isJobId } from './layout.ts'
 import { isRestored, RESTORED } from './list.ts'
+import { lstatOrNull } from './lstat-or-null.ts'
 import { finishRemoval, type RemoveOutcome } from './remove.ts'
 import { knownClones, savedIn } from './salvage/saved-work.ts'
 import { tidy } from './tidy.ts'
@@ -111,6 +112,11 @@ async function decide(
   if (first === undefined && isRestored(found)) return told(engine, found, 'skipped', RESTORED, null)
   if (first === undefined) return told(engine, found, 'skipped', 'no job of this user has that id', null)
   if (first.action === 'keep') return told(engine, found, 'kept', first.reason)
+  if (marker === null && isOthersRecord(engine, found) && (await lstatOrNull(found.path)) === null) {
+    // Its maker has removed it by now, and left of it what belongs there: a reported branch, say.
+    await engine.turns.run(found.name, engine.stopping, () => engine.records.forget(found.name))
+    return null
+  }
   const isUnmarked = marker === null && found.record === null
   if (isUnmarked && unmarked === 'leave') return told(engine, found, 'skipped', NOT_OURS)
   return engine.turns.run(found.name, engine.stopping, async () => {
@@ -132,6 +138,12 @@ async function decide(
       verdict.reason,
     )
   })
+}
+
+/** Of a home that ours is a copy of, or that was another installation once. */
+function isOthersRecord(engine: Engine, { record }: Found): boolean {
+  if (record?.phase !== 'ready' || record.instanceId === undefined) return false
+  return record.instanceId !== engine.instanceId
 }
 
 /** A directory or registration that no record knows; null when it is gone by now. */

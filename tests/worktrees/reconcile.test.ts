@@ -76,6 +76,15 @@ test('a home that is a copy, with a directory of its own, leaves alone what the 
   const result = await copy.reconcile(judge, [], 'remove ended')
   expect(result.removed).toEqual([])
   expect(await readFile(join(path, 'work.txt'), 'utf8')).toBe('work')
+
+  // Nor does it touch the branch that was reported.
+  await space.git(path, 'add', '-A')
+  await space.git(path, 'commit', '--quiet', '-m', 'work')
+  const branch = await branches()
+  await engine.remove({ jobId: 'done-there', branch: 'keep', reportedBranch: branch })
+  expect((await copy.reconcile(judge, [], 'remove ended')).removed).toEqual([])
+  expect(await branches()).toBe(branch)
+  expect(await copy.list()).toEqual([])
 })
 
 test('what was made before the worktree directory was another one is removed from there', async () => {
