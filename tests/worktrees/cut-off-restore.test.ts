@@ -47,9 +47,10 @@ const commitAll = async (path: string) => {
 }
 const branches = () => space.git(space.clone, 'branch', '--format=%(refname:short)')
 
-test('cut off and untouched, or with files still missing: taken away again', async () => {
+test('cut off and untouched, or with files still missing or empty: taken away again', async () => {
   const { path } = await cutOff()
   await rm(join(path, 'untracked'))
+  await writeFile(join(path, 'src/a.txt'), '')
   await rm(join(path, 'README.md'))
   await restart()
   expect(existsSync(path)).toBe(false)

@@ -48,14 +48,19 @@ async function changedFiles(git: WorktreeGit, index: string, ref: string): Promi
   return fields((await git.withFilters({ index }, 'diff-files', ...options)).stdout)
 }
 
-/** Whether files have the very bytes that the save has: those were put back past every filter. */
+/**
+ * Whether files have the very bytes that the save has: those were put back past every filter. An empty one is what a
+ * killed checkout leaves of the file that it was about to write, and holds nobody's work.
+ */
 async function areExactly(git: WorktreeGit, paths: readonly BytePath[], ref: string): Promise<boolean> {
   if (paths.length === 0) return true
   const input = toBytes(paths.map((path) => `${quoted(path)}\n`).join(''))
   const ids = await git.lines({ input }, 'hash-object', '--no-filters', '--stdin-paths')
   const { stdout } = await git.run({}, 'ls-tree', '-r', '-z', '--full-tree', ref)
   const saved = new Set(fields(stdout))
-  return paths.every((path, at) =>
-    ['100644', '100755'].some((mode) => saved.has(`${mode} blob ${ids[at]}\t${path}`)),
+  const [empty] = await git.lines({ input: Buffer.alloc(0) }, 'hash-object', '--stdin')
+  return paths.every(
+    (path, at) =>
+      ids[at] === empty || ['100644', '100755'].some((mode) => saved.has(`${mode} blob ${ids[at]}\t${path}`)),
   )
 }
