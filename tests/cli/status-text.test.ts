@@ -119,7 +119,7 @@ describe('text', () => {
         '  01234567  unknown client   -       gone job1  60 s',
         '',
         'Jobs held here',
-        '  job1  running, report waits for the database  T-1 Do it  feat/job-1  4 min',
+        '  job1  running, report waits on disk  T-1 Do it  feat/job-1  4 min',
         '',
         'Worktrees that stay for now',
         '  job0  deferred: pid 7 stands in it  10 B  /w/job0',
