@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import LongFirst from './tests/support/long-first.ts'
 
 export default defineConfig({
   test: {
@@ -6,6 +7,7 @@ export default defineConfig({
     globalSetup: ['tests/support/global-setup.ts'],
     // For two cores: tests also wait, and three files at a time keep both busy; more would wait for each other.
     maxWorkers: 3,
+    sequence: { sequencer: LongFirst },
     // macOS' own is a link's, and so long that no socket's path fits below it.
     env: process.platform === 'darwin' ? { TMPDIR: '/private/tmp' } : {},
     testTimeout: 240_000,
