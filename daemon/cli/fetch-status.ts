@@ -5,7 +5,7 @@ import { delay } from '../lifecycle/delay.ts'
 import type { Paths } from '../paths.ts'
 import { VERSION } from '../version.ts'
 import { daemonCommand, withHome } from '../wire/daemon-command.ts'
-import type { StatusReport } from '../wire/status-report.ts'
+import { NOTHING_KNOWN, type StatusReport } from '../wire/status-report.ts'
 import { isStalled, isSuspended, readHolder } from './holder.ts'
 
 /** Contract 1: no hello within this time means "not answering". */
@@ -63,7 +63,7 @@ export async function fetchReport(paths: Paths): Promise<StatusReport> {
     if (fault === undefined) throw error
     const holder = await readHolder(paths).catch(() => undefined)
     return {
-      ...NOTHING,
+      ...NOTHING_KNOWN,
       state: holder === undefined ? 'stopped' : 'not_answering',
       problems: [
         {
@@ -106,7 +106,7 @@ export function isStatusReport(value: unknown): value is StatusReport {
 
 function stopped(paths: Paths): StatusReport {
   return {
-    ...NOTHING,
+    ...NOTHING_KNOWN,
     state: 'stopped',
     problems: [
       {
@@ -135,7 +135,7 @@ async function silent(paths: Paths, why: string, prefix: string): Promise<Status
   const pid = holder === undefined ? '' : ` (pid ${holder.pid})`
   const restart = daemonCommand('restart', paths)
   return {
-    ...NOTHING,
+    ...NOTHING_KNOWN,
     state: 'not_answering',
     problems: [
       {
@@ -145,16 +145,6 @@ async function silent(paths: Paths, why: string, prefix: string): Promise<Status
       },
     ],
   }
-}
-
-const NOTHING = {
-  daemon: null,
-  presence: null,
-  database: null,
-  sessions: [],
-  jobs: [],
-  worktrees: null,
-  queue: null,
 }
 
 /** A daemon that is merely busy answers within this time, ms. */

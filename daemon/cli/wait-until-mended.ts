@@ -11,7 +11,7 @@ import { VERSION } from '../version.ts'
 import type { ControlRequest } from '../wire/control.ts'
 import { withHome } from '../wire/daemon-command.ts'
 import { PROTOCOL } from '../wire/protocol.ts'
-import type { StatusReport } from '../wire/status-report.ts'
+import { NOTHING_KNOWN, type StatusReport } from '../wire/status-report.ts'
 import { EXIT } from './exit.ts'
 import type { Invocation } from './invocation.ts'
 
@@ -132,6 +132,7 @@ class Desk {
   #report(): StatusReport {
     const { home, socket } = this.#invocation.paths
     return {
+      ...NOTHING_KNOWN,
       state: 'degraded',
       problems: [{ code: this.fault.code, ...this.#complaint() }],
       daemon: {
@@ -142,12 +143,6 @@ class Desk {
         supervisor: 'launchd',
         ...{ home, socket, node: process.version, paused: false },
       },
-      presence: null,
-      database: null,
-      sessions: [],
-      jobs: [],
-      worktrees: null,
-      queue: null,
     }
   }
 }

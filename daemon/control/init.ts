@@ -3,8 +3,8 @@ import { basename } from 'node:path'
 import { requireWriter, visibleTo } from '../backlog/access.ts'
 import type { Backlog } from '../backlog/backlog.ts'
 import { DaemonError } from '../errors.ts'
+import type { Git } from '../worktrees/git/git.ts'
 import { type Clone, findClone, withoutCredentials } from './clone.ts'
-import type { ControlContext } from './context.ts'
 import type { ControlMethod } from './control-method.ts'
 import { Params } from './params.ts'
 import { isSameRepository, mayBeSameRepository } from './same-repository.ts'
@@ -21,9 +21,9 @@ interface ProductRow {
 /**
  * `{ path, name? }` → `{ product_id, name, also, repo_root, created, empty, agent_config }`. Makes the repository at
  * `path` a product; `also` names others that it is the repository of. Idempotent: the product recorded for this root
- * is taken again, else the only one of its origin, else the one of that name, else a new one is made. A name that only the directory gave does not
- * hand over the product of another repository. The caller records the root in its user's file `agent_config`: under
- * a hardened unit the daemon may not write there.
+ * is taken again, else the only one of its origin, else the one of that name, else a new one is made. A name that only
+ * the directory gave does not hand over the product of another repository. The caller records the root in its user's
+ * file `agent_config`: under a hardened unit the daemon may not write there.
  */
 export const initMethod: ControlMethod = {
   name: 'init',
@@ -32,14 +32,17 @@ export const initMethod: ControlMethod = {
     const clone = await findClone(context.git, params.text('path'))
     const name = params.optionalText('name', MAX_NAME)?.trim()
     const backlog = await context.backlog()
-    const recorded = await productsAt(clone.root, await context.repoRoots.known())
+    const known = await context.repoRoots.known()
+    const recorded = await productsAt(clone.root, known)
     const found =
       (await findRecorded(backlog, recorded, name)) ??
       (name === undefined ? await findOfOrigin(backlog, clone) : undefined) ??
       (await findNamed(backlog, name ?? nameOf(clone)))
     const product = found ?? (await create(backlog, name ?? nameOf(clone), clone))
     // Whoever names it means it. One that was made by another `init` just now may be of another repository, too.
-    if (name === undefined && !recorded.includes(product.id)) await refuseOther(context, product, clone)
+    if (name === undefined && !recorded.includes(product.id)) {
+      await refuseOther(context.git, known.get(product.id)?.path, product, clone)
+    }
     return {
       product_id: product.id,
       name: product.name,
@@ -120,14 +123,14 @@ async function findOfOrigin(backlog: Backlog, clone: Clone): Promise<ProductRow 
 
 /**
  * Jobs of a product must not be done in the wrong repository. Its own is the one on record, or the one that is recorded
- * here and still there.
+ * here (`recorded`) and still there.
  */
 async function refuseOther(
-  { git, repoRoots }: ControlContext,
+  git: Git,
+  recorded: string | undefined,
   { id, name, repo_url }: ProductRow,
   { root, originUrl }: Clone,
 ): Promise<void> {
-  const recorded = (await repoRoots.known()).get(id)?.path
   const there = recorded === undefined ? undefined : await findClone(git, recorded).catch(() => undefined)
   const url = repo_url || (there?.originUrl ?? null)
   if (url === null || originUrl === null ? there === undefined : mayBeSameRepository(url, originUrl)) return

@@ -1,6 +1,6 @@
-import { lstat } from 'node:fs/promises'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
 import { inTime } from '../lifecycle/in-time.ts'
+import { lstatOrNull } from '../worktrees/lstat-or-null.ts'
 
 /** A disk that does not answer keeps nobody from the job, ms. */
 const LOOK_MS = 1_000
@@ -21,9 +21,6 @@ export async function answerAgain({
 }
 
 async function isGone(path: string): Promise<boolean> {
-  const look = lstat(path).then(
-    () => false,
-    (error: NodeJS.ErrnoException) => error.code === 'ENOENT',
-  )
-  return (await inTime(look, LOOK_MS)) === true
+  const seen = await inTime(lstatOrNull(path), LOOK_MS).catch(() => 'unknown')
+  return seen === null
 }

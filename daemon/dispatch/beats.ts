@@ -1,15 +1,13 @@
 import { messageOf } from '../errors.ts'
 import { type ClaimRecord, LEASED } from '../jobs/claim-record.ts'
 import { release } from '../jobs/release.ts'
-import { readReported } from '../jobs/report.ts'
+import { isFinal, readReported } from '../jobs/report.ts'
 import { rescueExpired } from '../jobs/rescue.ts'
 import type { BeatAnswer } from '../presence/beat.ts'
 import type { ClaimLoop } from './claim-loop.ts'
 import { whyLost } from './lost.ts'
 import type { DispatchPorts } from './ports.ts'
 import { wasReleased } from './release-claim.ts'
-
-const FINAL = ['DONE', 'FAILED', 'SKIPPED'] as const
 
 /** What was true when a heartbeat's statement left; only claims that did not move since are judged by it. */
 export interface BeatSnapshot {
@@ -134,11 +132,10 @@ export class Beats {
    * A job that the claim's own report ended, of which an earlier daemon could take no note (its disk was full) before
    * it was killed: the delivery finds it counted, and does what comes after. False: it ended otherwise, or has not.
    */
-  async #recogniseReport(claim: ClaimRecord, ended: string | null): Promise<boolean> {
+  async #recogniseReport(claim: ClaimRecord, status: string | null): Promise<boolean> {
     const { book, rowSql, logger } = this.#ports
     const { jobId } = claim.identity
-    const status = FINAL.find((one) => one === ended)
-    if (status === undefined) return false
+    if (status === null || !isFinal(status)) return false
     const step = async () => {
       if (book.get(jobId) !== claim) return false
       const row = await readReported(rowSql, claim.identity, status)

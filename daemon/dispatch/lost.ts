@@ -1,13 +1,14 @@
 import { DaemonError } from '../errors.ts'
 import type { ClaimRecord, Lost } from '../jobs/claim-record.ts'
 import { readJob } from '../jobs/read.ts'
+import { isFinal } from '../jobs/report.ts'
 import type { DispatchPorts } from './ports.ts'
 
 /** Why a claim is no longer ours. `status` of its job in the database, null where the row is gone; `here`: still under our name. */
 export function whyLost(status: string | null, here: boolean): Lost {
   if (status === null) return 'gone'
   if (status === 'CANCELLED') return 'cancelled'
-  return here && ['DONE', 'FAILED', 'SKIPPED'].includes(status) ? 'ended' : 'taken'
+  return here && isFinal(status) ? 'ended' : 'taken'
 }
 
 /** The same, asked of the database. */

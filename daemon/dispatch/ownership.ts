@@ -10,6 +10,13 @@ export function isOwner(claim: ClaimRecord, session: Session): boolean {
   return claim.owner?.key === session.ref.key
 }
 
+/** ms since the owner of a claim vanished; 0 while it is connected. */
+export function goneMs({ owner }: ClaimRecord, sessions: SessionRegistry): number {
+  const session = owner === null ? undefined : sessions.get(owner.key)
+  if (session === undefined) return Number.POSITIVE_INFINITY
+  return session.goneSince === null ? 0 : performance.now() - session.goneSince
+}
+
 /** The claim was offered to another session since, which did not receive it: so nobody else has the job. */
 export function isStillIts(claim: ClaimRecord, session: Session): boolean {
   if (claim.delivered || (claim.state !== 'undelivered' && claim.state !== 'released')) return false

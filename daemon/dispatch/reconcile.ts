@@ -1,12 +1,13 @@
 import { type ClaimRecord, LEASED } from '../jobs/claim-record.ts'
 import { readJobs } from '../jobs/read.ts'
+import { FINAL } from '../jobs/report.ts'
 import type { Verdict } from '../worktrees/reconcile.ts'
-import { RECONNECT_MS } from './ownership.ts'
+import { goneMs, RECONNECT_MS } from './ownership.ts'
 import type { DispatchPorts } from './ports.ts'
 
 /** How long the worktree of a job that was released here waits for the job to come back, ms. */
 export const KEEP_RELEASED_MS = 24 * 3600_000
-const ENDED = ['DONE', 'FAILED', 'CANCELLED', 'SKIPPED'] as const
+const ENDED = [...FINAL, 'CANCELLED'] as const
 
 /**
  * What becomes of each job's worktree, decided from what is remembered here and what the database says
@@ -49,8 +50,7 @@ function needsNoTelling(
   if ((state !== 'held' && state !== 'lost') || owner === null) return false
   // Its own report may have ended it, of which an earlier daemon took no note: the heartbeat finds out.
   if (state === 'held' && book.isInherited(claim)) return false
-  const goneSince = sessions.get(owner.key)?.goneSince ?? null
-  return askers.has(owner.key) || (goneSince !== null && performance.now() - goneSince > RECONNECT_MS)
+  return askers.has(owner.key) || goneMs(claim, sessions) > RECONNECT_MS
 }
 
 function endOf(status: string): (typeof ENDED)[number] | null {

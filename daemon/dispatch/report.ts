@@ -3,7 +3,7 @@ import { DaemonError, messageOf, notFound } from '../errors.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
 import { readLease } from '../jobs/lease.ts'
 import { readJob } from '../jobs/read.ts'
-import { writeReport } from '../jobs/report.ts'
+import { isFinal, writeReport } from '../jobs/report.ts'
 import { inTime } from '../lifecycle/in-time.ts'
 import type { Session } from '../sessions/session.ts'
 import { demoReadsOnly } from './demo.ts'
@@ -197,7 +197,7 @@ export class Reports {
         'Call wait_for_job for the next job.',
       )
     }
-    if (['DONE', 'FAILED', 'SKIPPED'].includes(row.status)) {
+    if (isFinal(row.status)) {
       return new DaemonError(
         'JOB_TERMINAL',
         `Job ${jobId} has already ended as ${row.status.toLowerCase()}; nothing was changed`,

@@ -2,7 +2,7 @@ import { messageOf } from '../errors.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
 import { LimitPerKey } from '../lifecycle/limit-per-key.ts'
 import type { Service } from '../lifecycle/service.ts'
-import { RECONNECT_MS } from './ownership.ts'
+import { goneMs, RECONNECT_MS } from './ownership.ts'
 import type { DispatchPorts } from './ports.ts'
 import { releaseClaim } from './release-claim.ts'
 
@@ -73,7 +73,8 @@ export class Sweeper implements Service {
       this.#running.add(step)
     }
     // Nothing tells a waiting session that another one's client process has ended.
-    if (this.#ports.book.inState('held').some((claim) => this.#goneFor(claim) > 0)) this.#nudge()
+    if (this.#ports.book.inState('held').some((claim) => goneMs(claim, this.#ports.sessions) > 0))
+      this.#nudge()
   }
 
   #isDue(claim: ClaimRecord): boolean {
@@ -81,25 +82,19 @@ export class Sweeper implements Service {
       case 'undelivered':
         return this.#ports.book.ageMs(claim) > UNDELIVERED_MS
       case 'held':
-        return this.#goneFor(claim) > this.#ports.settings.graceSeconds * 1000
+        return goneMs(claim, this.#ports.sessions) > this.#ports.settings.graceSeconds * 1000
       case 'lost':
         // A session that is only reconnecting is told first; one that says nothing was told by a log message.
         return (
-          !claim.delivered || this.#goneFor(claim) > RECONNECT_MS || this.#ports.book.ageMs(claim) > SILENT_MS
+          !claim.delivered ||
+          goneMs(claim, this.#ports.sessions) > RECONNECT_MS ||
+          this.#ports.book.ageMs(claim) > SILENT_MS
         )
       case 'reported':
         return Date.now() - Date.parse(claim.since) > REMEMBER_REPORTED_MS
       default:
         return false
     }
-  }
-
-  /** ms since the owner vanished; 0 while it is connected. */
-  #goneFor(claim: ClaimRecord): number {
-    if (claim.owner === null) return Number.POSITIVE_INFINITY
-    const session = this.#ports.sessions.get(claim.owner.key)
-    if (session === undefined) return Number.POSITIVE_INFINITY
-    return session.goneSince === null ? 0 : performance.now() - session.goneSince
   }
 
   async #act(seen: ClaimRecord): Promise<void> {

@@ -2,8 +2,15 @@ import { NOW, type Sql } from '../db/sql.ts'
 import { type ClaimIdentity, IS_OURS, identityValues } from './claim-identity.ts'
 import { NOTIFY_STATUS } from './notifications.ts'
 
+/** How a job ends by a report. */
+export const FINAL = ['DONE', 'FAILED', 'SKIPPED'] as const
+
+export function isFinal(status: string): status is (typeof FINAL)[number] {
+  return (FINAL as readonly string[]).includes(status)
+}
+
 export interface Report {
-  readonly status: 'RUNNING' | 'DONE' | 'FAILED' | 'SKIPPED'
+  readonly status: 'RUNNING' | (typeof FINAL)[number]
   readonly branch: string | null
   readonly summary: string | null
   readonly error: string | null

@@ -63,6 +63,17 @@ export interface StatusReport {
   } | null
 }
 
+/** All but state and problems, of a daemon that cannot tell. */
+export const NOTHING_KNOWN: Omit<StatusReport, 'state' | 'problems'> = {
+  daemon: null,
+  presence: null,
+  database: null,
+  sessions: [],
+  jobs: [],
+  worktrees: null,
+  queue: null,
+}
+
 export interface SessionStatus {
   readonly session_id: string
   readonly client: string | null

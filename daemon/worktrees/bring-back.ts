@@ -5,7 +5,7 @@ import { listWorktrees, onClone } from './git/repository.ts'
 import type { JobRecord } from './job-record.ts'
 import { lstatOrNull } from './lstat-or-null.ts'
 import { parseMarker } from './marker.ts'
-import { processesIn } from './standing.ts'
+import { whoStands } from './standing.ts'
 import { WorktreeError } from './worktree-error.ts'
 
 /**
@@ -24,11 +24,8 @@ export async function bringBack(engine: Engine, record: JobRecord): Promise<stri
       ({ path, lockReason }) => path !== record.path && isOf(engine, record, lockReason),
     )
     if (moved === undefined || (await lstatOrNull(moved.path)) === null) return null
-    const standing = await processesIn(moved.path)
-    if (standing.length > 0) {
-      const names = standing.map(({ name, pid }) => `${name} (${pid})`).join(', ')
-      return `it was moved to ${moved.path}, and ${names} still in it`
-    }
+    const standing = await whoStands(moved.path)
+    if (standing !== null) return `it was moved to ${moved.path}, and ${standing}`
     await engine.layout.open()
     try {
       await engine.git.run(call, 'worktree', 'move', '--force', '--force', moved.path, record.path)

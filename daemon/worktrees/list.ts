@@ -112,13 +112,10 @@ function stateOf(record: JobRecord): WorktreeState {
 }
 
 function unrecorded(found: Found, instanceId: string): Shown {
-  const maker = found.listed?.marker?.instanceId
-  if (maker === instanceId) return { state: 'active', reason: `made by installation ${maker}` }
   if (isRestored(found)) return { state: 'restored', reason: RESTORED }
-  return {
-    state: 'unknown',
-    reason: maker === undefined ? 'not made by this installation' : `made by installation ${maker}`,
-  }
+  const maker = found.listed?.marker?.instanceId
+  const reason = maker === undefined ? 'not made by this installation' : `made by installation ${maker}`
+  return { state: maker === instanceId ? 'active' : 'unknown', reason }
 }
 
 /** By its name and by what it has not: a marker, which would say whose it is. */

@@ -1,7 +1,6 @@
 import { rename } from 'node:fs/promises'
 import { codeOf, messageOf } from '../errors.ts'
 import { stopped } from '../lock/unless-aborted.ts'
-import { bringBack } from './bring-back.ts'
 import type { Engine } from './engine.ts'
 import { deleteBranch } from './git/refs.ts'
 import { unregister } from './git/registration.ts'
@@ -10,7 +9,7 @@ import { healForRemoval } from './heal.ts'
 import type { JobRecord } from './job-record.ts'
 import { checkJobId } from './layout.ts'
 import { type Saved, save } from './salvage/save.ts'
-import { processesIn } from './standing.ts'
+import { processesIn, whoStands } from './standing.ts'
 import { undo } from './undo.ts'
 
 export interface RemoveRequest {
@@ -104,12 +103,11 @@ async function carryThrough(
     return { ...NONE, outcome: 'removed', path }
   }
   const record = await backFromTrash(engine, asked)
-  const away = await bringBack(engine, record)
+  const away = await healForRemoval(engine, record)
   if (away !== null) {
     await engine.records.put({ ...record, keptReason: away })
     return { ...NONE, outcome: 'deferred', reason: away, path }
   }
-  await healForRemoval(engine, record)
   const repository = await open()
   const bytes = await engine.disk.usedBytes(record.path, engine.stopping)
   for (let attempt = 1; ; attempt += 1) {
@@ -136,11 +134,8 @@ async function whoIsIn(
   record: JobRecord,
   attempt: number,
 ): Promise<{ readonly why: string; readonly isOccupied: boolean } | null> {
-  const standing = await processesIn(record.path)
-  if (standing.length > 0) {
-    const names = standing.map(({ name, pid }) => `${name} (${pid})`).join(', ')
-    return { why: `${names} still in it`, isOccupied: true }
-  }
+  const standing = await whoStands(record.path)
+  if (standing !== null) return { why: standing, isOccupied: true }
   return attempt > ATTEMPTS ? { why: 'files in it still change', isOccupied: false } : null
 }
 

@@ -10,6 +10,13 @@ export function processesIn(path: string, platform: NodeJS.Platform = process.pl
   return standingProcesses((cwd) => isWithin(own, named(cwd)), undefined, platform)
 }
 
+/** Those processes, by name and id, as a reason why a worktree stays; null when nobody stands in it. */
+export async function whoStands(path: string): Promise<string | null> {
+  const standing = await processesIn(path)
+  if (standing.length === 0) return null
+  return `${standing.map(({ name, pid }) => `${name} (${pid})`).join(', ')} still in it`
+}
+
 /** macOS takes names of another case or composition for the same. Where it does not, we wait once too often. */
 function folded(path: string): string {
   return path.normalize('NFC').toLowerCase()
