@@ -227,7 +227,7 @@ describe('status', () => {
     child.stdout.on('data', (data) => {
       text += data
     })
-    const gone = new Promise((resolve) => child.on('exit', resolve))
+    const gone = new Promise((resolve) => child.on('close', resolve))
     await until('two reports', () => text.split('\n').length > 2)
     child.kill('SIGINT')
     await gone

@@ -39,12 +39,14 @@ export async function compileProgram(source: string): Promise<CompiledProgram> {
 export class Program {
   readonly child: ChildProcess
   readonly lines: string[] = []
+  /** Its exit code or signal, once all that it said is in `lines`: a process can be gone before its last line is read. */
   readonly exited: Promise<number | string>
+  #ended = false
   #waiting: (() => void)[] = []
 
   constructor(command: string, args: readonly string[], options: SpawnOptions = {}) {
     this.child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'], ...options })
-    this.exited = once(this.child, 'exit').then(([code, signal]) => code ?? signal)
+    this.exited = once(this.child, 'close').then(([code, signal]) => code ?? signal)
     if (this.child.stdout !== null) {
       createInterface({ input: this.child.stdout }).on('line', (line) => {
         this.lines.push(line)
@@ -52,6 +54,7 @@ export class Program {
       })
     }
     void this.exited.then(() => {
+      this.#ended = true
       for (const wake of this.#waiting.splice(0)) wake()
     })
     onTestFinished(async () => {
@@ -75,10 +78,7 @@ export class Program {
 
   /** Resolves at the next line; throws when the process has ended. */
   async nextLine(): Promise<void> {
-    const { exitCode, signalCode } = this.child
-    if (exitCode !== null || signalCode !== null) {
-      throw new Error(`exited (${exitCode ?? signalCode}) after:\n${this.lines.join('\n')}`)
-    }
+    if (this.#ended) throw new Error(`exited (${await this.exited}) after:\n${this.lines.join('\n')}`)
     await new Promise<void>((wake) => this.#waiting.push(wake))
   }
 }

@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { MALLOC_VARIABLES, NODE_FLAGS } from '../../daemon/cli/detached.ts'
+import { fetchReport } from '../../daemon/cli/fetch-status.ts'
+import { resolvePaths } from '../../daemon/paths.ts'
 import type { StatusReport } from '../../daemon/wire/status-report.ts'
 import { Agent, type AgentOptions } from './agent.ts'
 import { until } from './until.ts'
@@ -98,8 +100,9 @@ export class Installation {
     return JSON.parse(result.stdout)
   }
 
-  async status(): Promise<StatusReport> {
-    return JSON.parse((await this.cli('status', '--json')).stdout)
+  /** What `status --json` prints; asked from here, as a process for every look would keep a core busy while it waits. */
+  status(): Promise<StatusReport> {
+    return fetchReport(resolvePaths(this.env))
   }
 
   /** Starts a foreground daemon and waits until it is healthy (or in another of `states`). */
@@ -154,11 +157,18 @@ export class Installation {
     await Promise.allSettled(this.#agents.map((agent) => agent.close()))
     this.daemon?.kill('SIGCONT')
     if ((await Promise.race([this.end(), sleep(15_000)])) === 'late') await this.end('SIGKILL')
-    // Stops a daemon that `start` detached, and with it an embedded server.
-    const stopped = await this.cli('stop')
+    const stopped = (await this.#runs()) ? await this.cli('stop') : undefined
     for (const child of this.#children) if (child.exitCode === null) child.kill('SIGKILL')
-    if (stopped.code !== 0) throw new Error(`stop: exit ${stopped.code}\n${stopped.stderr}`)
+    if (stopped !== undefined && stopped.code !== 0)
+      throw new Error(`stop: exit ${stopped.code}\n${stopped.stderr}`)
     await rm(this.dir, { recursive: true, force: true, maxRetries: 5 })
+  }
+
+  /** Whether a daemon that `start` detached is there, or an embedded server that a killed one left. */
+  async #runs(): Promise<boolean> {
+    const { dataDir } = resolvePaths(this.env)
+    const server = await stat(join(dataDir, 'postmaster.pid')).catch(() => undefined)
+    return server !== undefined || (await this.status()).state !== 'stopped'
   }
 }
 
