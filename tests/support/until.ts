@@ -8,10 +8,13 @@ export async function until<T>(
 ): Promise<Exclude<T, false | undefined | null | 0 | ''>> {
   const end = performance.now() + deadlineMs
   for (;;) {
+    const asked = performance.now()
     const value = await condition()
     if (isTruthy(value)) return value
-    if (performance.now() > end) throw new Error(`Waited ${deadlineMs} ms in vain: ${what}`)
-    await delay(20)
+    const now = performance.now()
+    if (now > end) throw new Error(`Waited ${deadlineMs} ms in vain: ${what}`)
+    // Some look by starting a process, which is to keep no core busy while others need it.
+    await delay(Math.max(20, now - asked))
   }
 }
 
