@@ -107,7 +107,7 @@ export function composeSurfaces(
       },
       supervisor: supervisor.kind,
       databaseWhere: database.where,
-      wanted: () => demand.wanted,
+      wantedMs: () => demand.wantedMs,
       draining: owner.draining,
       endpointFault: () => endpointFault,
       unfetched: () => worktrees.fetchFailures.recent,

@@ -20,6 +20,7 @@ export class Demand implements Service {
   readonly name = 'demand'
   readonly #options: DemandOptions
   #wanted: boolean
+  #since = performance.now()
   #timer: NodeJS.Timeout | undefined
   #last: Promise<void> = Promise.resolve()
 
@@ -30,6 +31,11 @@ export class Demand implements Service {
 
   get wanted(): boolean {
     return this.#wanted
+  }
+
+  /** ms; 0 while nobody wants it. */
+  get wantedMs(): number {
+    return this.#wanted ? performance.now() - this.#since : 0
   }
 
   async start(): Promise<void> {
@@ -52,6 +58,7 @@ export class Demand implements Service {
       return
     }
     this.#wanted = wanted
+    this.#since = performance.now()
     this.#last = this.#last.then(() => this.#options.changed(wanted)).catch(() => undefined)
   }
 }

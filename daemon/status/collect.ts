@@ -19,8 +19,8 @@ import { statusReport } from './report.ts'
 import type { WorktreeGlance } from './worktree-glance.ts'
 import type { WorktreePlace } from './worktree-place.ts'
 
-/** Longer than proving LISTEN takes on a connection that works, ms. */
-const LISTEN_PROOF_MS = 3_000
+/** Longer than the first heartbeat and proving LISTEN take on connections that work, ms. */
+const SETTLING_MS = 3_000
 
 export interface StatusSources {
   readonly config: Config
@@ -39,8 +39,8 @@ export interface StatusSources {
   readonly queue: QueueCount
   readonly notStarted: NotStarted
   readonly databaseWhere: string
-  /** Whether presence is wanted now (`SCRUM4ME_PRESENCE=sessions` lets it rest). */
-  wanted(): boolean
+  /** How long presence has been wanted, ms; 0 while it is not (`SCRUM4ME_PRESENCE=sessions` lets it rest). */
+  wantedMs(): number
   draining(): boolean
   endpointFault(): string | null
   fileFaults(): readonly string[]
@@ -51,7 +51,8 @@ export interface StatusSources {
 export async function collectStatus(from: StatusSources): Promise<StatusReport> {
   const { backend, presence, listener, config, glance } = from
   const caller = backend.current()
-  const userId = from.wanted() ? (caller?.userId ?? null) : null
+  const isWanted = from.wantedMs() > 0
+  const userId = isWanted ? (caller?.userId ?? null) : null
   const [queue, notStarted, place, worktrees] = await Promise.all([
     from.queue.read(userId),
     from.notStarted.read(userId),
@@ -61,6 +62,7 @@ export async function collectStatus(from: StatusSources): Promise<StatusReport> 
   const spooled = from.dispatch.delivery.waiting
   const beatAt = presence.lastBeatAt
   const ageMs = beatAt === null ? null : Date.now() - beatAt
+  const isExpected = isWanted && backend.state === 'up'
   // The glance is up to a minute old; the floor is a matter of now.
   const freeBytes = place.freeBytes ?? worktrees?.free_disk_bytes ?? null
   return statusReport({
@@ -71,9 +73,13 @@ export async function collectStatus(from: StatusSources): Promise<StatusReport> 
       listen: {
         state: listener.state,
         reason: listener.reason ?? null,
-        wanted: from.wanted() && backend.state === 'up' && !isStarting(from),
+        wanted: isExpected && !(isSettling(from) && listener.state === 'reconnecting'),
       },
-      heartbeat: { expected: from.wanted() && backend.state === 'up', ageMs },
+      heartbeat: {
+        expected: isExpected && !(isSettling(from) && ageMs === null),
+        // While nobody wanted it, none was due.
+        ageMs: ageMs === null ? null : Math.min(ageMs, from.wantedMs()),
+      },
       disk: {
         freeBytes,
         floorBytes: config.minFreeDiskBytes,
@@ -130,20 +136,26 @@ export async function collectStatus(from: StatusSources): Promise<StatusReport> 
   })
 }
 
-/** Before the first try has ended, and while LISTEN is being proven right after it. */
-function isStarting({ backend, listener }: StatusSources): boolean {
+/** Before the first try has ended, and right after it until this machine is present and LISTEN is proven. */
+function isStarting({ backend, listener, presence, wantedMs }: StatusSources): boolean {
   if (!backend.everUp) return backend.problem === null
-  return backend.state === 'up' && backend.upMs < LISTEN_PROOF_MS && listener.state === 'reconnecting'
+  if (backend.state !== 'up' || backend.upMs >= SETTLING_MS) return false
+  return listener.state === 'reconnecting' || (wantedMs() > 0 && presence.lastBeatAt === null)
+}
+
+/** Heartbeat and LISTEN have only just been begun: that they are not there yet is no complaint. */
+function isSettling({ backend, wantedMs }: StatusSources): boolean {
+  return Math.min(backend.upMs, wantedMs()) < SETTLING_MS
 }
 
 function presenceState({
   backend,
   presence,
-  wanted,
+  wantedMs,
 }: StatusSources): 'present' | 'absent' | 'unauthorized' | 'idle' {
   if (backend.state === 'unauthorized') return 'unauthorized'
   if (presence.isPresent) return 'present'
-  return wanted() ? 'absent' : 'idle'
+  return wantedMs() > 0 ? 'absent' : 'idle'
 }
 
 function sessionStatuses({ sessions, book, dispatch }: StatusSources): SessionStatus[] {

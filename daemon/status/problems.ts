@@ -9,6 +9,7 @@ export interface ProblemInputs {
   /** Why the database is not to be used, if so. */
   readonly backend: { readonly state: string; readonly problem: DaemonError | null }
   readonly listen: { readonly state: string; readonly reason: string | null; readonly wanted: boolean }
+  /** Age null: none was written since the start. */
   readonly heartbeat: { readonly expected: boolean; readonly ageMs: number | null }
   readonly disk: {
     readonly freeBytes: number | null
@@ -50,10 +51,14 @@ export function problems(inputs: ProblemInputs): Problem[] {
         'Behind a transaction pooler set DIRECT_DATABASE_URL to the server itself; else it comes back by itself.',
     })
   }
-  if (heartbeat.expected && (heartbeat.ageMs ?? 0) > READER_THRESHOLD_MS) {
+  if (heartbeat.expected && (heartbeat.ageMs === null || heartbeat.ageMs > READER_THRESHOLD_MS)) {
+    const which =
+      heartbeat.ageMs === null
+        ? 'No heartbeat could be written since the start'
+        : `The last heartbeat is ${Math.round(heartbeat.ageMs / 1000)} s old`
     found.push({
       code: 'HEARTBEAT_LATE',
-      message: `The last heartbeat is ${Math.round((heartbeat.ageMs ?? 0) / 1000)} s old, so Scrum4Me shows this machine as offline.`,
+      message: `${which}, so Scrum4Me shows this machine as offline.`,
       remedy: 'Look at the database’s latency below and at the load of this machine.',
     })
   }

@@ -173,6 +173,13 @@ describe('presence', () => {
       await until('offline to readers', async () => (await ages()).every((age) => age > 15), 25_000)
       await until('it knows', async () => (await machine.status()).state === 'degraded', 5_000)
       expect((await machine.status()).problems.map(({ code }) => code)).toContain('HEARTBEAT_LATE')
+
+      await machine.end('SIGKILL')
+      await machine.start(['degraded'])
+      expect(await machine.status()).toMatchObject({
+        presence: { state: 'absent' },
+        problems: [{ code: 'HEARTBEAT_LATE', message: expect.stringContaining('No heartbeat') }],
+      })
     } finally {
       await editor.end()
     }
