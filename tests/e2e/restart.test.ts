@@ -1,4 +1,6 @@
+import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
+import { git } from '../support/git.ts'
 import { Scenario } from '../support/scenario.ts'
 import { until } from '../support/until.ts'
 
@@ -133,7 +135,9 @@ describe('leases', () => {
     const sleeper = await scenario.installation({ env })
     const other = await scenario.installation({ env })
     const product = await scenario.product(sleeper)
-    await scenario.know(other, { [product.id]: product.clone })
+    // A clone of its own, as elsewhere: one that is stopped while it makes a spare keeps its clone locked.
+    await git(other.dir, 'clone', '-q', product.origin, 'theirs')
+    await scenario.know(other, { [product.id]: join(other.dir, 'theirs') })
     await sleeper.start()
     const agent = await sleeper.agent()
     const job = await scenario.job(product.id)
