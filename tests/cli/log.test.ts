@@ -145,6 +145,8 @@ describe('logs', () => {
     expect(code).toBe(0)
     expect(terminal.stdout.trimEnd().split('\n')).toEqual(all.slice(-3000))
     expect(terminal.stderr).toContain(join(directory, 'daemon.log'))
+    // With --follow: from now on.
+    expect((await run(0)).terminal.stdout).toBe('')
   })
 
   test('--follow goes over a rotation without losing a line, and ends when nobody reads any more', async () => {

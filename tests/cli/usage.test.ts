@@ -13,7 +13,7 @@ test.each([
   { args: ['status', '--nonsense'] },
   { args: ['enqueue'] },
   { args: ['logs', '-n', 'x'] },
-  { args: ['logs', '-n', '0'] },
+  { args: ['logs', '-n', '-1'] },
   { args: ['uninstall', '--home', ''] },
 ])('$args is wrong usage', async ({ args }) => {
   const { code, stdout, stderr } = await cli(args)

@@ -41,7 +41,7 @@ export function addDaemonCommands(program: Command, { act, look }: Actions): voi
     .command('logs')
     .description("show the daemon's log and say where it is")
     .option('-f, --follow', 'go on showing new lines')
-    .option('-n, --lines <N>', 'how many lines', count(1, 100_000), 50)
+    .option('-n, --lines <N>', 'how many lines', count(0, 100_000), 50)
     .option('--raw', 'as written, one JSON object a line')
     .action(
       act(async (on, options: { follow?: boolean; lines: number; raw?: boolean }) =>
