@@ -55,16 +55,16 @@ export class Waits {
     }
     const caller = await authority.ready(Math.min(DATABASE_WAIT_MS, until - performance.now()))
     if (caller.isDemo) throw demoReadsOnly()
-    await this.#requireProduct(caller.userId, request.productId)
+    await this.#requireProduct(caller.userId, request.productId, until - performance.now())
     return this.#inLine(session, { ...request, waitMs: Math.max(0, until - performance.now()) })
   }
 
   /** A wait for a product that will never have a job would look like an empty queue. */
-  async #requireProduct(userId: string, productId: string | null): Promise<void> {
+  async #requireProduct(userId: string, productId: string | null, ms: number): Promise<void> {
     if (productId === null) return
-    // What cannot be looked up now is waited for.
-    const isThere = await mayUseProduct(this.#ports.rowSql, userId, productId).catch(() => true)
-    if (!isThere) throw notFound('Product', productId)
+    // What cannot be looked up now is waited for, no longer than the call may take.
+    const look = mayUseProduct(this.#ports.rowSql, userId, productId).catch(() => true)
+    if ((await inTime(look, ms)) === false) throw notFound('Product', productId)
   }
 
   /** What the session holds once the step that is being taken on it is over: a report, or a release after the grace. */

@@ -83,3 +83,22 @@ it('a final report on a job whose row somebody keeps locked is answered in time,
   }
   await until('delivered', async () => (await scenario.jobRow(String(job_id))).status === 'FAILED', 30_000)
 })
+
+it('a wait for a product whose table somebody keeps locked lasts no longer than it was asked to', async () => {
+  const atWork = await Scenario.atWork()
+  const { product, agent } = atWork
+  scenario = atWork.scenario
+  const editor = await scenario.db.pool.connect()
+  try {
+    await editor.query('begin; lock table products in access exclusive mode')
+    const begun = performance.now()
+    expect(await agent.call('wait_for_job', { product_id: product.id, wait_seconds: 1 })).toMatchObject({
+      status: 'timeout',
+    })
+    // The statement itself is given up after eight.
+    expect(performance.now() - begun).toBeLessThan(6_000)
+  } finally {
+    await editor.query('rollback')
+    editor.release()
+  }
+})
