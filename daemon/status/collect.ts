@@ -4,23 +4,22 @@ import type { Config } from '../config/config.ts'
 import type { Listener } from '../db/listener.ts'
 import type { Dispatch } from '../dispatch/dispatch.ts'
 import type { ClaimBook } from '../jobs/claim-book.ts'
-import { LEASED } from '../jobs/claim-record.ts'
 import type { SupersededReports } from '../jobs/superseded-reports.ts'
 import type { Presence } from '../presence/presence.ts'
 import type { SessionRegistry } from '../sessions/registry.ts'
 import { VERSION } from '../version.ts'
 import { withHome } from '../wire/daemon-command.ts'
-import type { JobStatus, SessionStatus, StatusReport } from '../wire/status-report.ts'
+import type { StatusReport } from '../wire/status-report.ts'
 import type { FetchFailure } from '../worktrees/git/fetch-failures.ts'
+import { jobStatuses } from './job-statuses.ts'
 import type { NotStarted } from './not-started.ts'
 import { problems } from './problems.ts'
 import type { QueueCount } from './queue-count.ts'
+import { isSettling, isStarting } from './readiness.ts'
 import { statusReport } from './report.ts'
+import { sessionStatuses } from './session-statuses.ts'
 import type { WorktreeGlance } from './worktree-glance.ts'
 import type { WorktreePlace } from './worktree-place.ts'
-
-/** Longer than the first heartbeat and proving LISTEN take on connections that work, ms. */
-const SETTLING_MS = 3_000
 
 export interface StatusSources {
   readonly config: Config
@@ -136,18 +135,6 @@ export async function collectStatus(from: StatusSources): Promise<StatusReport> 
   })
 }
 
-/** Before the first try has ended, and right after it until this machine is present and LISTEN is proven. */
-function isStarting({ backend, listener, presence, wantedMs }: StatusSources): boolean {
-  if (!backend.everUp) return backend.problem === null
-  if (backend.state !== 'up' || backend.upMs >= SETTLING_MS) return false
-  return listener.state === 'reconnecting' || (wantedMs() > 0 && presence.lastBeatAt === null)
-}
-
-/** Heartbeat and LISTEN have only just been begun: that they are not there yet is no complaint. */
-function isSettling({ backend, wantedMs }: StatusSources): boolean {
-  return Math.min(backend.upMs, wantedMs()) < SETTLING_MS
-}
-
 function presenceState({
   backend,
   presence,
@@ -156,60 +143,4 @@ function presenceState({
   if (backend.state === 'unauthorized') return 'unauthorized'
   if (presence.isPresent) return 'present'
   return wantedMs() > 0 ? 'absent' : 'idle'
-}
-
-function sessionStatuses({ sessions, book, dispatch }: StatusSources): SessionStatus[] {
-  return sessions
-    .all()
-    .filter((session) => session.goneAt === null || book.heldBy(session.ref.key) !== undefined)
-    .map((session) => {
-      const held = book.heldBy(session.ref.key)
-      const waiter = dispatch.queue.of(session.ref.key)
-      const connectedAt = new Date(session.connectedAt).toISOString()
-      const since =
-        session.goneAt !== null
-          ? new Date(session.goneAt).toISOString()
-          : (held?.since ?? (waiter === undefined ? connectedAt : new Date(waiter.since).toISOString()))
-      return {
-        session_id: session.ref.sessionId,
-        client: session.hello === null ? null : clientName(session.hello),
-        pid: session.hello?.pid ?? 0,
-        connected: session.goneAt === null,
-        connected_at: connectedAt,
-        cwd: session.hello?.cwd ?? '',
-        activity:
-          session.goneAt !== null
-            ? 'gone'
-            : held !== undefined
-              ? 'holding'
-              : waiter !== undefined
-                ? 'waiting'
-                : 'idle',
-        job_id: held?.identity.jobId ?? null,
-        since,
-      }
-    })
-}
-
-function clientName(hello: { clientName: string | null; clientVersion: string | null }): string | null {
-  if (hello.clientName === null) return null
-  return hello.clientVersion === null ? hello.clientName : `${hello.clientName} ${hello.clientVersion}`
-}
-
-function jobStatuses({ book, dispatch }: StatusSources, spooled: readonly string[]): JobStatus[] {
-  return book
-    .all()
-    .filter((claim) => LEASED.has(claim.state) || claim.state === 'lost')
-    .map((claim) => ({
-      job_id: claim.identity.jobId,
-      state: claim.state === 'held' && claim.running ? 'running' : claim.state,
-      product_id: claim.productId,
-      task: claim.taskLabel,
-      session_id: claim.owner?.sessionId ?? null,
-      worktree_path: claim.worktree?.path ?? null,
-      branch: claim.worktree?.branch ?? null,
-      claimed_at: `${claim.identity.claimedAt.replace(' ', 'T')}Z`,
-      lease_until: dispatch.beats.leaseUntil(claim.identity.jobId),
-      report_spooled: spooled.includes(claim.identity.jobId),
-    }))
 }
