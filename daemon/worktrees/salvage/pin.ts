@@ -112,19 +112,30 @@ async function objectsOf(
   work: string,
   base: string | null,
   how: '--quiet' | '--verify-objects',
-): Promise<string[]> {
+): Promise<readonly string[]> {
   const missing = isPartialClone(git.place.repository.config) ? ['--missing=allow-promisor'] : []
   const elsewhere = ['--not', '--remotes', ...(base === null ? [] : [base])]
   const args = ['--objects', how, '--no-object-names', ...missing, work, ...elsewhere]
   try {
     const { stdout, stderr } = await git.run({}, 'rev-list', ...args)
-    // Of an object whose content is not what its name says git complains, and goes on.
-    if (/^error: hash mismatch/m.test(stderr)) throw new GitError('rev-list', 0, stderr)
-    return stdout.toString('latin1').match(/^[0-9a-f]{40,64}$/gm) ?? []
+    const ids: readonly string[] = stdout.toString('latin1').match(/^[0-9a-f]{40,64}$/gm) ?? []
+    if (complainsOf(ids, stderr)) throw new GitError('rev-list', 0, stderr)
+    return ids
   } catch (error) {
     if (!(error instanceof GitError)) throw error
     throw new Error(`what was saved cannot be read back (${error.message})`, { cause: error })
   }
+}
+
+/**
+ * Of an object whose content is not what its name says git complains, and goes on; 2.55 also of one that is empty. Of
+ * an alternate that is away, or a broken pack that nobody needs, it complains as well.
+ */
+function complainsOf(ids: readonly string[], stderr: string): boolean {
+  const complaints = stderr.split('\n').filter((line) => line.startsWith('error: '))
+  // A loose object's file has its id with a slash in it.
+  const named = complaints.map((line) => line.replaceAll('/', ''))
+  return named.some((line) => line.includes('hash mismatch') || ids.some((id) => line.includes(id)))
 }
 
 async function commitOrNull(git: WorktreeGit, id: string | null): Promise<string | null> {
