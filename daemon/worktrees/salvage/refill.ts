@@ -40,6 +40,8 @@ export async function refill(engine: Engine, git: WorktreeGit, save: SaveCommits
       join(adminDir, 'index'),
       (await git.run({}, 'cat-file', 'blob', `${save.state}:index`)).stdout,
     )
+    // What an intent to add names: it is in no tree, so a gc may have taken it, and then fsck misses it (2.55).
+    await git.run({ input: '' }, 'hash-object', '-w', '--stdin')
     notes.push(...(await restoreState(git, save)))
     await unpackBundles(engine, git, save, scratch)
     return [...notes, ...tell(save)]
