@@ -52,7 +52,9 @@ export async function writeSave(engine: Engine, writing: Writing): Promise<strin
     isInterrupted(state)
   if (!isNeeded) return null
 
-  const stateTree = await writeState(engine, writing, { stored, exact })
+  // Here a file is what git stored of it, which a checkout might convert.
+  const asStored = all.filter(({ path, id }) => unchangedFrom.get(path) === id)
+  const stateTree = await writeState(engine, writing, { stored: [...stored, ...asStored], exact })
   const onHead = head === null ? [] : [head]
   const others = [
     ...commits.only.filter((id) => id !== head),

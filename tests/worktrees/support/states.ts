@@ -212,7 +212,10 @@ export const STATES: readonly State[] = [
       await writeFile(join(path, 'mixed.crlf'), 'one\r\ntwo\nthree\r\n')
       await writeFile(join(path, 'windows.auto'), 'one\r\ntwo\r\n')
       await writeFile(join(path, 'marked.id'), '$Id$ and $Id: 1234 $\n')
-      await space.git(path, '-c', 'core.safecrlf=false', 'add', '.gitattributes', 'windows.auto', 'marked.id')
+      // A checkout would not bring it as it is.
+      await writeFile(join(path, 'unix.crlf'), 'one\ntwo\n')
+      const names = ['.gitattributes', 'windows.auto', 'marked.id', 'unix.crlf']
+      await space.git(path, '-c', 'core.safecrlf=false', 'add', ...names)
       await space.git(path, 'commit', '--quiet', '-m', 'normalised')
     },
   },
