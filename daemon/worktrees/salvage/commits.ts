@@ -44,7 +44,7 @@ export interface CommitQuestion {
 export async function commitsHere(git: WorktreeGit, question: CommitQuestion): Promise<CommitsHere> {
   const { jobBranch, baseSha } = question
   const branch = await currentBranch(git)
-  const log = await readFile(join(git.place.adminDir, 'logs/HEAD'), 'latin1').catch(ifAbsent(''))
+  const log = await headLog(git)
   const visited = visitedNames(log)
   const branches = new Set([jobBranch, ...(branch === null ? [] : [branch]), ...visited.names])
   const ids = [...new Set([...loggedIds(log), ...question.mentioned])].filter((id) => !/^0+$/.test(id))
@@ -119,6 +119,16 @@ async function currentBranch(git: WorktreeGit): Promise<string | null> {
   const { code, stdout } = await git.run({ expect: [0, 1, 128] }, 'symbolic-ref', '--quiet', 'HEAD')
   const ref = stdout.toString('latin1').trim()
   return code === 0 && ref.startsWith('refs/heads/') ? ref.slice('refs/heads/'.length) : null
+}
+
+/** The reflog of this worktree's HEAD; where git keeps it in tables, each id as the new one and the old one. */
+async function headLog(git: WorktreeGit): Promise<string> {
+  const { adminDir, repository } = git.place
+  if (repository.refsInFiles) return readFile(join(adminDir, 'logs/HEAD'), 'latin1').catch(ifAbsent(''))
+  const args = ['--walk-reflogs', '-z', '--format=%H %H %x09%gs', 'HEAD', '--']
+  // 128: there is none.
+  const { stdout } = await git.run({ expect: [0, 128] }, 'log', ...args)
+  return fields(stdout).join('\n')
 }
 
 /** A reflog line is `<old id> <new id> <who> <when>\t<message>`. */

@@ -94,7 +94,7 @@ export async function survey(
 
 /** Changes whenever the index, HEAD or its log does. */
 export async function adminStamp(git: WorktreeGit): Promise<string> {
-  const names = ['index', 'HEAD', 'logs/HEAD']
+  const names = ['index', 'HEAD', 'logs/HEAD', 'reftable/tables.list']
   const prints = await Promise.all(
     names.map(async (name) => printOf(await statOf(Buffer.from(`${git.place.adminDir}/${name}`)))),
   )
