@@ -10,7 +10,6 @@ import { checkoutSettings } from './git/checkout-settings.ts'
 import { readPlainFile } from './git/read-plain-file.ts'
 import { findAdminDir, replaceFile } from './git/registration.ts'
 import type { Repository } from './git/repository.ts'
-import { lstatOrNull } from './lstat-or-null.ts'
 import { makeSpare } from './make-spare.ts'
 import type { SpareRecord } from './spare-record.ts'
 
@@ -118,7 +117,8 @@ export class Spares {
 
   /** A job was created here: the clone wants a spare at this commit for the next one. */
   want(repository: Repository, sha: string): void {
-    if (!this.#enabled) return
+    // What is handed over is written into git's files.
+    if (!this.#enabled || !repository.refsInFiles) return
     this.#wanted.set(repository.commonDir, { repoRoot: repository.root, sha })
     this.#wake()
   }
@@ -206,9 +206,10 @@ export class Spares {
   async #intact(spare: SpareRecord): Promise<string | null> {
     const [admin, own] = await Promise.all([
       findAdminDir(spare.commonDir, spare.path),
-      lstatOrNull(join(spare.path, '.git')),
+      readPlainFile(join(spare.path, '.git'), 'utf8'),
     ])
-    if (admin === null || own === null) return null
+    // `git worktree repair` may have made its path a relative one, which would lead elsewhere after the rename.
+    if (admin === null || own !== `gitdir: ${admin}\n`) return null
     const head = await readPlainFile(join(admin, 'HEAD'))
     return head?.trim() === spare.sha ? admin : null
   }

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, type TestContext, test } from 'vitest'
 import type { Worktrees } from '../../daemon/worktrees/worktrees.ts'
 import { snapshot } from './support/snapshot.ts'
 import { Workspace } from './support/workspace.ts'
@@ -20,8 +20,11 @@ beforeEach(async () => {
 })
 afterEach(() => space.close())
 
-/** Create, work, remove, restore: the same bytes. */
-async function wholeLife(repoRoot: string): Promise<string> {
+/** Create, work, remove, restore: the same bytes. `meanwhile`: what somebody does before the job ends. */
+async function wholeLife(
+  repoRoot: string,
+  meanwhile: (path: string) => Promise<unknown> = async () => undefined,
+): Promise<string> {
   const made = await engine.create({ jobId: JOB, repoRoot })
   expect(await space.git(made.path, 'status', '--porcelain')).toBe('')
   const files = await snapshot(made.path)
@@ -30,14 +33,58 @@ async function wholeLife(repoRoot: string): Promise<string> {
   await writeFile(join(made.path, 'src/a.txt'), 'modified')
   await writeFile(join(made.path, 'untracked.txt'), 'untracked')
   const before = await snapshot(made.path)
+  await meanwhile(made.path)
   expect(await engine.remove({ jobId: JOB, branch: 'delete' })).toMatchObject({
     outcome: 'removed',
+    reason: null,
     salvageRef: `refs/scrum4me/salvage/${JOB}/1`,
   })
   const restored = await engine.restore({ jobId: JOB })
   expect(await snapshot(restored.path)).toEqual(before)
   return restored.path
 }
+
+/** Skips what an older git does not know. */
+async function needsGit(context: TestContext, least: number): Promise<void> {
+  const [, minor] = /^git version 2\.(\d+)/.exec(await space.git(space.dir, 'version')) ?? []
+  if (minor !== undefined && Number(minor) < least) context.skip(`git 2.${least} or later`)
+}
+
+test('worktrees that `git worktree repair` gave relative paths, as the user wants them', async (context) => {
+  await needsGit(context, 48)
+  await space.git(space.dir, 'config', '--global', 'worktree.useRelativePaths', 'true')
+  await wholeLife(space.clone, () => space.git(space.clone, 'worktree', 'repair'))
+  expect(await readFile(join(space.clone, '.git/config'), 'utf8')).toMatch(/relativeWorktrees = true/i)
+  await engine.create({ jobId: 'job-after-that', repoRoot: space.clone })
+  expect(await engine.remove({ jobId: 'job-after-that', branch: 'delete' })).toMatchObject({
+    outcome: 'removed',
+  })
+})
+
+test('refs in tables: a commit that only the history of HEAD knows is saved as well', async (context) => {
+  await needsGit(context, 45)
+  const tables = join(space.dir, 'tables')
+  await space.git(space.dir, 'clone', '--quiet', '--ref-format=reftable', space.origin, tables)
+  let detached = ''
+  await wholeLife(tables, async (path) => {
+    await space.git(path, 'stash', 'push', '--quiet', '--include-untracked')
+    await space.git(path, 'switch', '--quiet', '--detach')
+    detached = await space.commit(path, 'detached.txt', 'detached')
+    await space.git(path, 'switch', '--quiet', '-')
+    await space.git(path, 'stash', 'pop', '--quiet')
+  })
+  const saved = await space.git(tables, 'rev-list', `refs/scrum4me/salvage/${JOB}/1`)
+  expect(saved.split('\n')).toContain(detached)
+})
+
+test('a clone of a group’s: a worktree whose registration somebody deleted is saved and removed', async () => {
+  await space.git(space.clone, 'config', 'core.sharedRepository', 'group')
+  await wholeLife(space.clone, async (path) => {
+    await rm(join(space.clone, '.git/worktrees', JOB), { recursive: true })
+    expect(existsSync(path)).toBe(true)
+  })
+  expect((await readdir(join(space.clone, '.git'))).filter((name) => name.includes('scrum4me-'))).toEqual([])
+})
 
 test('a bare clone', async () => {
   const bare = join(space.dir, 'bare.git')

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Worktrees } from '../../daemon/worktrees/worktrees.ts'
 import { until } from '../support/until.ts'
@@ -50,6 +50,16 @@ test('origin moved on since: the spare is brought there', async () => {
   expect(existsSync(spare)).toBe(false)
   expect(await readFile(join(made.path, 'src/a.txt'), 'utf8')).toBe('news\n')
   expect(await space.git(made.path, 'status', '--porcelain')).toBe('')
+})
+
+test('a spare with a relative path in its .git, which would lead elsewhere after the rename, is not used', async () => {
+  await create('job-first')
+  const spare = await spareReady()
+  const link = join(spare, '.git')
+  const admin = (await readFile(link, 'utf8')).slice('gitdir: '.length).trimEnd()
+  await writeFile(link, `gitdir: ${relative(spare, admin)}\n`)
+  const made = await create('job-second')
+  expect(await space.git(made.path, 'symbolic-ref', '--short', 'HEAD')).toBe(made.branch)
 })
 
 test('many jobs at once: one takes the spare, the others a plain worktree', async () => {

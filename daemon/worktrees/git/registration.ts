@@ -88,7 +88,9 @@ export async function findAdminDir(commonDir: string, path: string): Promise<str
 }
 
 async function isAdminDirOf(admin: string, path: string): Promise<boolean> {
-  const gitFile = ((await readPlainFile(join(admin, 'gitdir'), 'utf8')) ?? '').trimEnd()
+  const named = ((await readPlainFile(join(admin, 'gitdir'), 'utf8')) ?? '').trimEnd()
+  // Relative when git made, moved or repaired it with worktree.useRelativePaths (2.48).
+  const gitFile = named === '' ? '' : resolve(admin, named)
   if (gitFile === join(path, '.git')) return true
   if (basename(dirname(gitFile)) !== basename(path)) return false
   return (await realpath(dirname(gitFile)).catch(() => null)) === path
@@ -109,10 +111,13 @@ export async function replaceFile(file: string, text: string): Promise<void> {
   await rename(temporary, file)
 }
 
-/** False: the clone keeps its refs, its paths or who may read them in a way that only git itself should write. */
+/**
+ * False: the clone keeps its refs, or who may read them, in a way that only git itself should write. Our paths are
+ * absolute whatever the user prefers (extensions.relativeWorktrees allows both): relative ones would not outlive the
+ * rename of a spare.
+ */
 function isPlain(repository: Repository): boolean {
-  const odd = ['extensions.relativeworktrees', 'core.sharedrepository']
-  return repository.refsInFiles && odd.every((key) => settingOf(repository, key) === undefined)
+  return repository.refsInFiles && settingOf(repository, 'core.sharedrepository') === undefined
 }
 
 async function registerByGit(
@@ -121,11 +126,23 @@ async function registerByGit(
   wanted: Registration,
   signal: AbortSignal,
 ): Promise<void> {
-  const call = onClone(repository, signal)
+  const plain = onClone(repository, signal)
+  const call = { ...plain, config: [...plain.config, 'worktree.useRelativePaths=false'] }
   const { path, sha, branch, lockReason } = wanted
-  const options = ['--quiet', '--detach', '--no-checkout', '--lock', '--reason', lockReason]
-  await git.run(call, 'worktree', 'add', ...options, path, sha)
-  if (branch !== null) await git.run({ ...call, dir: path }, 'symbolic-ref', 'HEAD', `refs/heads/${branch}`)
+  // git takes no directory that has files, which one has whose registration was lost.
+  const aside = await mkdtemp(join(repository.commonDir, PREFIX_NEW))
+  try {
+    const made = join(aside, basename(path))
+    await git.run(call, 'worktree', 'add', '--quiet', '--detach', '--no-checkout', made, sha)
+    if (branch !== null) await git.run({ ...call, dir: made }, 'symbolic-ref', 'HEAD', `refs/heads/${branch}`)
+    const admin = await namedAdminDir(made)
+    await mkdir(path, { recursive: true })
+    await writeFile(join(admin, 'locked'), `${lockReason}\n`)
+    await replaceFile(join(admin, 'gitdir'), `${join(path, '.git')}\n`)
+    await rename(join(made, '.git'), join(path, '.git'))
+  } finally {
+    await rm(aside, { recursive: true, force: true })
+  }
 }
 
 async function intoPlace(
