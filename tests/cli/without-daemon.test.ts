@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { mkdtemp, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { commandLine } from './command-line.ts'
@@ -57,6 +58,18 @@ test('doctor tells space in units that fit it', async () => {
   const { checks } = JSON.parse((await cli(['doctor', '--json'], env)).stdout)
   const disk = checks.find((check: { name: string }) => check.name === 'disk (home)')
   expect(disk.message).toMatch(/ [KMGT]iB free, below the floor of 4096 TiB: /)
+})
+
+test.each([
+  ['git version 2.35.9', 'fail'],
+  ['git version 2.36.0', 'ok'],
+  ['git version 2.55.0 (Apple Git-170)', 'ok'],
+  ['git version 3.0.0', 'ok'],
+])('doctor knows which git is too old to list worktrees: %s', async (version, state) => {
+  const bin = await mkdtemp(join(directory(), 'bin-'))
+  await writeFile(join(bin, 'git'), `#!/bin/sh\necho '${version}'\n`, { mode: 0o755 })
+  const { checks } = JSON.parse((await cli(['doctor', '--json'], { PATH: `${bin}:/bin` })).stdout)
+  expect(checks.find((check: { name: string }) => check.name === 'git')).toMatchObject({ state })
 })
 
 test('stop is no failure', async () => {

@@ -12,6 +12,8 @@ import { type Check, fail, ok, warn, within } from './check.ts'
 import { cloneChecks } from './clone-checks.ts'
 
 const QUICK_MS = 10_000
+/** Of git 2: `worktree list -z` is the newest that is asked of it. */
+const LEAST_MINOR = 36
 
 /**
  * What this process finds on this machine, with its own user, PATH and permissions: run inside the daemon
@@ -136,6 +138,6 @@ async function gitCheck(git: Git): Promise<Check> {
     )
   }
   const [, major, minor] = /(\d+)\.(\d+)/.exec(found) ?? []
-  const isOld = Number(major) < 2 || (Number(major) === 2 && Number(minor) < 31)
-  return isOld ? fail('git', found, 'Version 2.31 or later is needed.') : ok('git', found)
+  const isOld = Number(major) < 2 || (Number(major) === 2 && Number(minor) < LEAST_MINOR)
+  return isOld ? fail('git', found, `Version 2.${LEAST_MINOR} or later is needed.`) : ok('git', found)
 }
