@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { commitFile, git } from '../support/git.ts'
 import type { Installation } from '../support/installation.ts'
 import { type Product, Scenario } from '../support/scenario.ts'
+import { until } from '../support/until.ts'
 
 describe('the main job', () => {
   let scenario: Scenario
@@ -21,7 +22,15 @@ describe('the main job', () => {
   it('gives two waiting sessions two jobs, the oldest first, each a worktree from the fetched default branch', async () => {
     const first = await machine.agent()
     const second = await machine.agent()
-    const waits = [first, second].map((agent) => agent.call('wait_for_job', { wait_seconds: 30 }))
+    const waits: ReturnType<typeof first.call>[] = []
+    for (const agent of [first, second]) {
+      waits.push(agent.call('wait_for_job', { wait_seconds: 30 }))
+      // Whoever stands in line first gets the older one.
+      await until('it stands in line', async () => {
+        const { sessions } = await machine.status()
+        return sessions.filter(({ activity }) => activity === 'waiting').length === waits.length
+      })
+    }
     // Pushed by somebody else: the clone has not seen it yet.
     const tip = await commitFile(product.origin, 'news.txt', 'new on origin\n')
     const older = await scenario.job(product.id, { quiet: true })
