@@ -108,6 +108,8 @@ export function composeFeatures(
   })
   backend.onChange((state) => {
     if (state !== 'up') return
+    // What an outage kept from being claimed says nothing about what comes after it.
+    dispatch.loop.fault.over()
     presence.beatNow()
     dispatch.loop.nudge()
     reconciler.inBackground()

@@ -2,6 +2,7 @@ import type { RepoRoot } from '../config/repo-roots.ts'
 import { messageOf } from '../errors.ts'
 import { claimNext } from '../jobs/claim.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
+import { ClaimFault } from './claim-fault.ts'
 import { Complaints } from './complaints.ts'
 import { isDiskLow } from './disk-low.ts'
 import type { JobBackoff } from './job-backoff.ts'
@@ -17,6 +18,7 @@ import type { Waiter, WaitQueue } from './waiter.ts'
  * database, asked once per distinct set of products.
  */
 export class ClaimLoop {
+  readonly fault = new ClaimFault()
   readonly #ports: DispatchPorts
   readonly #queue: WaitQueue
   readonly #preparer: Preparer
@@ -86,7 +88,8 @@ export class ClaimLoop {
         await this.#pass()
       } catch (error) {
         // The database is away or said no; the next heartbeat that succeeds nudges again.
-        this.#ports.logger.debug({ err: messageOf(error) }, 'claim pass failed')
+        if (this.fault.failed(error)) this.#warn()
+        else this.#ports.logger.debug({ err: messageOf(error) }, 'claim pass failed')
       } finally {
         this.#stepSince = null
       }
@@ -99,6 +102,7 @@ export class ClaimLoop {
     const caller = this.#ports.authority.current()
     if (caller === null || caller.isDemo) return
     const emptyFor = new Set<string>()
+    const gotNone = new Set<Waiter>()
     const rootsOf = await this.#ports.roots.snapshot()
     const resting = new Set(this.#backoff.resting())
     const here = this.#ports.book
@@ -115,13 +119,34 @@ export class ClaimLoop {
         .filter((product) => waiter.productId === null || waiter.productId === product)
         .sort()
       const key = products.join('\n')
-      if (emptyFor.has(key)) continue
-      if (!(await this.#claimFor(waiter, products, roots, caller.userId, caller.tokenId))) emptyFor.add(key)
+      if (!emptyFor.has(key)) {
+        if (await this.#claimFor(waiter, products, roots, caller.userId, caller.tokenId)) {
+          this.#over()
+          continue
+        }
+        emptyFor.add(key)
+      }
+      gotNone.add(waiter)
     }
     if (!this.#paused) {
       const unclaimable = [...this.#backoff.resting(), ...this.#stillHere()]
-      await this.#complaints.make(this.#queue.all(), caller.userId, unclaimable, rootsOf)
+      const left = await this.#complaints.make(this.#queue.all(), caller.userId, unclaimable, rootsOf)
+      if (gotNone.size > 0) this.#judge(left !== null && gotNone.has(left.waiter) ? left.jobId : null)
     }
+  }
+
+  /** The statements went through; `left` is a job that they took nothing of. */
+  #judge(left: string | null): void {
+    if (left === null) this.#over()
+    else if (this.fault.passedOver(left)) this.#warn()
+  }
+
+  #warn(): void {
+    this.#ports.logger.warn({ err: this.fault.lasting?.message }, 'claiming fails')
+  }
+
+  #over(): void {
+    if (this.fault.over()) this.#ports.logger.info({}, 'jobs can be claimed again')
   }
 
   /** A session whose earlier call was cut off while its claim is being prepared gets that claim, no other. */

@@ -21,31 +21,34 @@ export class Complaints {
   /**
    * @param waiters all of them, longest first
    * @param unclaimable ids of jobs that are left alone for another reason
+   * @returns a job that a waiter could have been given, for whatever the database did not hand it over; else null
    */
   async make(
     waiters: readonly Waiter[],
     userId: string,
     unclaimable: string[],
     rootsOf: RootsOf,
-  ): Promise<void> {
+  ): Promise<{ readonly waiter: Waiter; readonly jobId: string } | null> {
     const waiting = waiters.filter((waiter) => !waiter.settled && !waiter.assigned)
-    if (waiting.length === 0) return
+    if (waiting.length === 0) return null
     const candidates = await queuedProducts(this.#ports.sql, userId, unclaimable, this.#ports.markers())
-    if (candidates.length === 0) return
+    if (candidates.length === 0) return null
     const diskLow = await isDiskLow(this.#ports)
     for (const waiter of waiting) {
       const roots = rootsOf(waiter.session.hello?.repoRoots)
       const fitting = candidates.filter((c) => waiter.productId === null || waiter.productId === c.productId)
       const here = fitting.find((candidate) => roots.has(candidate.productId))
       if (here !== undefined) {
-        if (diskLow) this.#fail(waiter, 'disk', () => this.#diskLow(here))
-        return
+        if (!diskLow) return { waiter, jobId: here.oldestJobId }
+        this.#fail(waiter, 'disk', () => this.#diskLow(here))
+        return null
       }
       if (waiter.settled) continue
       // The oldest that it does not know of yet: a product it was told of must not hide another for ever.
       const tell = (one: QueuedProduct) => this.#fail(waiter, one.oldestJobId, () => rootMissing(one))
-      if (fitting.some(tell)) return
+      if (fitting.some(tell)) return null
     }
+    return null
   }
 
   #fail(waiter: Waiter, about: string, error: () => DaemonError): boolean {

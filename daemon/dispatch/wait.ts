@@ -92,7 +92,10 @@ export class Waits {
     this.#loop.nudge()
     let timer = setTimeout(() => {
       if (!waiter.assigned) {
-        waiter.settle({ kind: 'timeout', reason: 'elapsed' })
+        const fault = this.#loop.fault.lasting
+        // "No job came" would not be known: there may be one that cannot be had.
+        if (fault !== null) waiter.fail(fault)
+        else waiter.settle({ kind: 'timeout', reason: 'elapsed' })
         return
       }
       timer = setTimeout(() => waiter.settle({ kind: 'timeout', reason: 'preparing' }), PREPARING_EXTRA_MS)

@@ -74,6 +74,7 @@ export async function collectStatus(from: StatusSources): Promise<StatusReport> 
         reason: listener.reason ?? null,
         wanted: isExpected && !(isSettling(from) && listener.state === 'reconnecting'),
       },
+      claims: from.dispatch.loop.fault.lasting,
       heartbeat: {
         expected: isExpected && !(isSettling(from) && ageMs === null),
         // While nobody wanted it, none was due.

@@ -9,6 +9,8 @@ export interface ProblemInputs {
   /** Why the database is not to be used, if so. */
   readonly backend: { readonly state: string; readonly problem: DaemonError | null }
   readonly listen: { readonly state: string; readonly reason: string | null; readonly wanted: boolean }
+  /** Why no job can be claimed, though the database answers. */
+  readonly claims: DaemonError | null
   /** Age null: none was written since the start. */
   readonly heartbeat: { readonly expected: boolean; readonly ageMs: number | null }
   readonly disk: {
@@ -59,8 +61,13 @@ export function problems(inputs: ProblemInputs): Problem[] {
     found.push({
       code: 'HEARTBEAT_LATE',
       message: `${which}, so Scrum4Me shows this machine as offline.`,
-      remedy: 'Look at the database’s latency below and at the load of this machine.',
+      remedy:
+        'Look at the database’s latency below, at the load of this machine, and in pg_stat_activity for whoever keeps claude_workers or claude_jobs locked.',
     })
+  }
+  if (inputs.claims !== null && backend.problem === null) {
+    const { message, remedy } = inputs.claims
+    found.push({ code: 'CLAIMS_FAILING', message: sentence(message), remedy })
   }
   if (disk.freeBytes !== null && disk.freeBytes < disk.floorBytes) {
     found.push({

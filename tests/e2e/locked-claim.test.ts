@@ -84,6 +84,40 @@ it('a final report on a job whose row somebody keeps locked is answered in time,
   await until('delivered', async () => (await scenario.jobRow(String(job_id))).status === 'FAILED', 30_000)
 })
 
+it('what keeps every job from being claimed is said by status and to whoever waits, and ends by itself', async () => {
+  scenario = await Scenario.make()
+  const machine = await scenario.installation({ env: { SCRUM4ME_HEARTBEAT_SECONDS: '1' } })
+  const product = await scenario.product(machine)
+  await machine.start()
+  const agent = await machine.agent()
+  const editor = await scenario.db.pool.connect()
+  const complaints = async () => (await machine.status()).problems
+  try {
+    const job = await scenario.job(product.id, { quiet: true })
+    await editor.query('begin')
+    await editor.query('select 1 from claude_jobs where id = $1 for update', [job])
+    const message = expect.stringContaining(`job ${job} is queued`)
+    expect(await agent.fails('wait_for_job', { wait_seconds: 8 })).toMatch(
+      /^DATABASE_UNAVAILABLE: No job can/,
+    )
+    expect(await complaints()).toMatchObject([{ code: 'CLAIMS_FAILING', message }])
+    await editor.query('rollback')
+
+    // What heartbeats have no need of.
+    await editor.query('alter table sprints rename to elsewhere')
+    const waiting = agent.call('wait_for_job', { wait_seconds: 60 })
+    await until('it says why', async () =>
+      (await complaints()).some(({ message }) => message.includes('"sprints" does not exist')),
+    )
+    await editor.query('alter table elsewhere rename to sprints')
+    expect(await waiting).toMatchObject({ job_id: job })
+    expect(await complaints()).toEqual([])
+  } finally {
+    await editor.query('rollback')
+    editor.release()
+  }
+})
+
 it('a wait for a product whose table somebody keeps locked lasts no longer than it was asked to', async () => {
   const atWork = await Scenario.atWork()
   const { product, agent } = atWork
