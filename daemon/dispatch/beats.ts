@@ -163,8 +163,8 @@ export class Beats {
     for (const stray of answer.strays) {
       if (book.get(stray.jobId)?.identity.claimedAt === stray.claimedAt) continue
       try {
-        await release(rowSql, { ...stray, instanceId })
-        logger.info({ job: stray.jobId }, 'released a claim that a crash had left behind')
+        if ((await release(rowSql, { ...stray, instanceId })) !== null)
+          logger.info({ job: stray.jobId }, 'released a claim that a crash had left behind')
       } catch (error) {
         logger.debug({ job: stray.jobId, err: messageOf(error) }, 'a claim left behind is still there')
       }

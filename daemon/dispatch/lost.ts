@@ -1,5 +1,6 @@
 import { DaemonError } from '../errors.ts'
 import type { ClaimRecord, Lost } from '../jobs/claim-record.ts'
+import { readLease } from '../jobs/lease.ts'
 import { readJob } from '../jobs/read.ts'
 import { isFinal } from '../jobs/report.ts'
 import type { DispatchPorts } from './ports.ts'
@@ -18,6 +19,22 @@ export async function findWhyLost(
 ): Promise<Lost> {
   const row = await readJob(rowSql, userId, identity.jobId)
   return whyLost(row?.status ?? null, row?.workerInstanceId === identity.instanceId)
+}
+
+/**
+ * What a write to a claim means that changed no row. Null: the claim is another's by now. Else it is ours still, and
+ * a trigger or a policy of that database lets nobody change it, which says nothing about the work.
+ */
+export async function findHindrance(
+  { rowSql }: DispatchPorts,
+  { identity }: ClaimRecord,
+): Promise<DaemonError | null> {
+  if ((await readLease(rowSql, identity)) === null) return null
+  return new DaemonError(
+    'DATABASE_UNAVAILABLE',
+    `The database changed nothing of job ${identity.jobId}, which is still held here`,
+    'Its owner must look at triggers and row level security of claude_jobs.',
+  )
 }
 
 /** What a session reads of a claim that is no longer its own, and what becomes of its work. */

@@ -3,11 +3,12 @@ import { DaemonError, messageOf, toDaemonError } from '../errors.ts'
 import { attach } from '../jobs/attach.ts'
 import type { ClaimedJob } from '../jobs/claim.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
-import { fail, release } from '../jobs/release.ts'
+import { release } from '../jobs/release.ts'
 import { LimitPerKey } from '../lifecycle/limit-per-key.ts'
 import { claimRecordOf } from './claim-record-of.ts'
 import { earlierOwners } from './earlier-owners.ts'
 import type { JobBackoff } from './job-backoff.ts'
+import { findHindrance } from './lost.ts'
 import type { DispatchPorts } from './ports.ts'
 import type { Waiter, WaitQueue } from './waiter.ts'
 
@@ -116,11 +117,6 @@ export class Preparer {
     const { book, rowSql, worktrees, authority, logger } = this.#ports
     const claim = book.get(given.identity.jobId)
     if (claim?.identity.claimedAt !== given.identity.claimedAt || claim.state !== 'preparing') return
-    if (claim.answer.task === null || claim.answer.story === null) {
-      await fail(rowSql, claim.identity, 'Its task or story is gone from the backlog.')
-      await book.forget(claim)
-      return
-    }
     const prepare = this.#ports.roots.preparation(claim.productId)
     prepare.catch(() => undefined)
     const attachTo = (to: { branch: string; baseSha: string }) =>
@@ -159,6 +155,9 @@ export class Preparer {
       return
     }
     if (!attached) {
+      const hindrance = await findHindrance(this.#ports, claim)
+      // It is kept and rests, as every claim whose preparing failed.
+      if (hindrance !== null) throw hindrance
       await book.change(claim, { state: 'lost', lost: 'taken' })
       return
     }

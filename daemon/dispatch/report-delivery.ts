@@ -6,7 +6,7 @@ import { delay } from '../lifecycle/delay.ts'
 import { inTime } from '../lifecycle/in-time.ts'
 import { Limit } from '../lifecycle/limit.ts'
 import { LimitPerKey } from '../lifecycle/limit-per-key.ts'
-import { findWhyLost } from './lost.ts'
+import { findHindrance, findWhyLost } from './lost.ts'
 import type { DispatchPorts } from './ports.ts'
 import { answer, type Removal, type ReportAnswer } from './report-answer.ts'
 import { DATABASE_WAIT_MS } from './wait.ts'
@@ -146,6 +146,8 @@ export class ReportDelivery {
     const { book } = this.#ports
     const { identity } = claim
     if (counted === null) {
+      const hindrance = await findHindrance(this.#ports, claim)
+      if (hindrance !== null) throw hindrance
       const lost = await findWhyLost(this.#ports, claim)
       // First: a crash in between finds it out once more.
       if (waited) await this.#noteSuperseded(claim, report, lost)

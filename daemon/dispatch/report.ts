@@ -7,7 +7,7 @@ import { isFinal, writeReport } from '../jobs/report.ts'
 import { inTime } from '../lifecycle/in-time.ts'
 import type { Session } from '../sessions/session.ts'
 import { demoReadsOnly } from './demo.ts'
-import { findWhyLost, lostError, notYours } from './lost.ts'
+import { findHindrance, findWhyLost, lostError, notYours } from './lost.ts'
 import { nextAction } from './next-action.ts'
 import { isOwner, isStillIts, mayAdopt } from './ownership.ts'
 import type { DispatchPorts } from './ports.ts'
@@ -104,7 +104,8 @@ export class Reports {
     const { rowSql, authority, book } = this.#ports
     await authority.ready(DATABASE_WAIT_MS)
     const row = await writeReport(rowSql, claim.identity, toReport(input, null, false))
-    if (row === null) throw await this.#superseded(session, claim)
+    if (row === null)
+      throw (await findHindrance(this.#ports, claim)) ?? (await this.#superseded(session, claim))
     await book.changeAnyway(claim, { running: true, delivered: true })
     return answer(claim, row, { worktree: claim.worktree === null ? 'none' : 'kept' }, 'idle')
   }

@@ -70,6 +70,21 @@ it.each([
   await expect(machine.report(job, 'done', null)).rejects.toMatchObject({ code })
 })
 
+it('a report without effect on a claim that is held all the same waits on disk, and is no loss', async () => {
+  await machine.db.query(`create function nothing() returns trigger language plpgsql as 'begin return null; end';
+    create trigger nothing before update on claude_jobs for each row execute function nothing()`)
+  try {
+    await machine.report(job, 'done', null)
+  } finally {
+    await machine.db.query('drop function nothing cascade')
+  }
+  expect(machine.book.get(jobId)).toMatchObject({ state: 'reporting' })
+  expect(existsSync(job.path)).toBe(true)
+  machine.dispatch.delivery.deliverSpooled()
+  await expect.poll(() => machine.book.get(jobId)?.state).toBe('reported')
+  expect(await row()).toMatchObject({ status: 'DONE' })
+})
+
 it('a report that comes too late is noted for a person, and changes nothing of the new owner’s', async () => {
   await writeFile(join(job.path, 'work.txt'), 'work')
   await machine.setJobs({ status: 'RUNNING', worker_instance_id: 'another' })

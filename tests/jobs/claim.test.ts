@@ -49,6 +49,25 @@ describe('claimNext', () => {
     expect(await claimNext(db.pool, request())).toBeNull()
   })
 
+  it.each(['products', 'tasks', 'stories'])('takes no job of which a policy hides the %s', async (hidden) => {
+    const { db } = table()
+    await clear()
+    await job()
+    const guest = await db.pool.connect()
+    try {
+      await guest.query(`begin; create role guest_of_${db.name}; grant all on all tables in schema public to guest_of_${db.name};
+        alter table ${hidden} enable row level security; set local role guest_of_${db.name}`)
+      expect(await claimNext(guest, request())).toBeNull()
+      await guest.query('reset role')
+      expect(await guest.query('select status from claude_jobs')).toMatchObject({
+        rows: [{ status: 'QUEUED' }],
+      })
+    } finally {
+      await guest.query('rollback')
+      guest.release()
+    }
+  })
+
   it('waits for no job that somebody keeps locked, and takes the next', async () => {
     const { db } = table()
     await clear()
