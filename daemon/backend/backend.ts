@@ -34,6 +34,8 @@ export interface BackendSteps {
 
 const RETRY_BASE_MS = 250
 const RETRY_CAP_MS = 5_000
+/** Up for so long, it is no relapse when it is lost: heartbeats go through where other connections are refused. */
+const STEADY_MS = 10_000
 /** A person must act first; looking every so often costs nothing. */
 const REFUSED_RETRY_MS = 15_000
 
@@ -49,7 +51,7 @@ export class Backend implements Service {
   #loop: Promise<void> | null = null
   #everUp = false
   #upSince = 0
-  /** Times it was lost again without a write that went through in between. */
+  /** Times it was lost again without a write that went through when it had been up for a while. */
   #relapses = 0
 
   constructor(steps: BackendSteps, logger: Logger) {
@@ -123,7 +125,7 @@ export class Backend implements Service {
 
   /** A heartbeat was taken: the database not only answers, it can be written. */
   proven(): void {
-    this.#relapses = 0
+    if (this.upMs >= STEADY_MS) this.#relapses = 0
   }
 
   /** The heartbeat read that the token does not count any more. */

@@ -3,7 +3,7 @@ import pg from 'pg'
 import { DaemonError } from '../errors.ts'
 import { delay } from '../lifecycle/delay.ts'
 import type { DatabaseUrl } from './database-url.ts'
-import { applicationName, applyIfDirect, clientConfig } from './pools.ts'
+import { applicationName, applyIfDirect, clientConfig, READABLE } from './pools.ts'
 import { Sockets } from './sockets.ts'
 
 export interface ListenConnectionOptions {
@@ -59,7 +59,8 @@ export class ListenConnection {
     // The driver never settles a connect that `close` cuts off.
     const broken = this.#broken.then((error) => Promise.reject(error))
     await Promise.race([this.#client.connect(), broken])
-    const settings: [string, string][] = [['TimeZone', 'UTC']]
+    // It is idle by nature, and would be cut off and made again every time.
+    const settings: [string, string][] = [...READABLE, ['idle_session_timeout', '0']]
     this.#direct = await applyIfDirect(this.#client, this.#options.url, settings)
     await this.#client.query(`listen ${pg.escapeIdentifier(this.#options.channel)}`)
     await this.#client.query(`listen ${this.#private}`)

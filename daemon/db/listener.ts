@@ -36,6 +36,8 @@ export interface ListenerOptions {
 
 const BACKOFF_BASE_MS = 100
 const BACKOFF_CAP_MS = 5_000
+/** A connection that was cut off sooner is made again with growing pauses, like one that was refused. */
+const STEADY_MS = 5_000
 
 /** The machine's one LISTEN connection, fanned out to whoever subscribes. */
 export class Listener implements Service {
@@ -96,7 +98,7 @@ export class Listener implements Service {
     for (let attempt = 0; !signal.aborted; attempt += 1) {
       const outcome = await this.#session(signal)
       if (signal.aborted) return
-      if (outcome.listened) attempt = 0
+      if (outcome.listenedMs >= STEADY_MS) attempt = 0
       this.#reason = messageOf(outcome.error)
       if (outcome.error instanceof NotListeningError) {
         this.#state = 'polling'
@@ -112,24 +114,28 @@ export class Listener implements Service {
   }
 
   /** One connection from its making to its end; says how it ended. */
-  async #session(signal: AbortSignal): Promise<{ error: unknown; listened: boolean }> {
-    let listened = false
+  async #session(signal: AbortSignal): Promise<{ error: unknown; listenedMs: number }> {
+    let since: number | null = null
+    const ended = (error?: unknown) => ({
+      error,
+      listenedMs: since === null ? 0 : performance.now() - since,
+    })
     let connection: ListenConnection | undefined
     const close = () => void connection?.close()
     try {
       const prepared = this.#options.beforeConnect?.()
       if (prepared !== undefined) await unlessAborted(prepared, signal)
-      if (signal.aborted) return { error: undefined, listened }
+      if (signal.aborted) return ended()
       connection = this.#connection()
       signal.addEventListener('abort', close, { once: true })
       await connection.open()
       await connection.test(this.#options.notify)
-      listened = true
+      since = performance.now()
       this.#begin()
       await this.#watch(connection, signal)
-      return { error: undefined, listened }
+      return ended()
     } catch (error) {
-      return { error, listened }
+      return ended(error)
     } finally {
       signal.removeEventListener('abort', close)
       await connection?.close()

@@ -89,7 +89,7 @@ export class Pools {
    */
   async #prepare(client: pg.ClientBase, statementMs: number): Promise<void> {
     const settings: [string, string][] = [
-      ['TimeZone', 'UTC'],
+      ...READABLE,
       ['statement_timeout', String(statementMs)],
       ['idle_in_transaction_session_timeout', '15000'],
     ]
@@ -97,6 +97,15 @@ export class Pools {
     this.#direct = await applyIfDirect(client, this.url, settings)
   }
 }
+
+/**
+ * Times as every reader here expects them, whatever the role or the database has been set to: a claim is known by its
+ * time as text, and outlives that setting.
+ */
+export const READABLE: readonly [string, string][] = [
+  ['TimeZone', 'UTC'],
+  ['DateStyle', 'ISO'],
+]
 
 /** What every client of ours has in common; deadlines on connecting, no endless wait on a dead link. */
 export function clientConfig(url: DatabaseUrl, applicationName: string, sockets: Sockets): pg.ClientConfig {
@@ -116,7 +125,10 @@ export function applicationName(host: string = hostname()): string {
   return `scrum4me-daemon/${host.replace(/[^!-~]/g, '?')}`.slice(0, 63)
 }
 
-/** Applies session settings unless something stands between us and the server; tells whether nothing does. */
+/**
+ * Applies session settings, those that the server knows, unless something stands between us and it; tells whether
+ * nothing does.
+ */
 export async function applyIfDirect(
   client: pg.ClientBase,
   url: DatabaseUrl,
@@ -126,7 +138,8 @@ export async function applyIfDirect(
   const pid = 'processID' in client && typeof client.processID === 'number' ? client.processID : 0
   const result = await client.query<{ direct: boolean }>({
     text: `select s.direct, array(select set_config(name, value, false)
-             from unnest($2::text[], $3::text[]) as setting(name, value) where s.direct) as settings
+             from unnest($2::text[], $3::text[]) as setting(name, value)
+             where s.direct and current_setting(name, true) is not null) as settings
            from (select pg_backend_pid() = $1 as direct) s`,
     values: [pid, settings.map(([name]) => name), settings.map(([, value]) => value)],
   })

@@ -76,12 +76,16 @@ describe('Backend', () => {
   })
 })
 
-it('a database that answers and takes no write is not tried without pause', async () => {
+it.each([
+  'no write',
+  'heartbeats only',
+])('a database that answers and takes %s is not tried without pause', async (taken) => {
   let ups = 0
   make({})
   backend.onChange((state) => {
     if (state !== 'up') return
     ups += 1
+    if (taken === 'heartbeats only') backend.proven()
     queueMicrotask(() => backend.lost(new Error('read-only')))
   })
   await backend.start()

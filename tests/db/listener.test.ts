@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Change } from '../../daemon/db/change.ts'
 import { parseDatabaseUrl } from '../../daemon/db/database-url.ts'
 import { Listener, type ListenerOptions } from '../../daemon/db/listener.ts'
+import { delay } from '../../daemon/lifecycle/delay.ts'
 import { silentLogger } from '../../daemon/logger.ts'
 import { pretendPooler } from '../support/pooler.ts'
 import { startPostgres, type TestDatabase, testDatabase } from '../support/postgres.ts'
@@ -229,4 +230,34 @@ test('stopping ends a connection that is still being made', async () => {
   await connected
   await listener.stop()
   expect(listener.state).toBe('off')
+})
+
+test('a database that ends idle sessions leaves the listener its own', async () => {
+  await db.query(`alter database ${db.name} set idle_session_timeout = 200`)
+  const listener = makeListener()
+  let begun = 0
+  listener.onReconnect(() => {
+    begun += 1
+  })
+  await listener.start()
+  await listening(listener)
+  await delay(1_000)
+  expect(begun).toBe(1)
+})
+
+test('a connection that is cut off again and again is not made again without pause', async () => {
+  const listener = makeListener()
+  let begun = 0
+  listener.onReconnect(() => {
+    begun += 1
+    void db.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = $1 and application_name like 'scrum4me-daemon/%'`,
+      [db.name],
+    )
+  })
+  await listener.start()
+  await delay(2_000)
+  expect(begun).toBeGreaterThan(1)
+  expect(begun).toBeLessThan(15)
 })

@@ -155,3 +155,13 @@ test('a direct connection prepares what Prisma asks more than once', async () =>
   )
   expect(rows).toEqual([{ n: 1 }])
 })
+
+test('times are read and written alike, however the database is set to print them', async () => {
+  await db.query(`alter database ${db.name} set DateStyle = 'SQL, DMY'`)
+  const time = '2026-02-01 03:04:05.678'
+  const { rows } = await makePools().core.query(
+    'select t, t::text as text from (select $1::timestamp(3) as t) s',
+    [time],
+  )
+  expect(rows).toEqual([{ t: new Date('2026-02-01T03:04:05.678Z'), text: time }])
+})
