@@ -116,7 +116,6 @@ export class Presence implements Service {
     const worker = this.#options.worker()
     if (worker === null) return this.#withdraw()
     try {
-      if (!isSame(this.#registered, worker)) await this.#register(worker)
       const round = this.#options.begin()
       const answer = await beat(sql, {
         ...worker,
@@ -129,13 +128,15 @@ export class Presence implements Service {
         this.#options.refused('revoked, expired or deleted')
         return
       }
-      this.#options.proven()
-      if (!answer.present) {
-        logger.warn({}, 'the worker row was gone; registering again')
+      // After the statement that renews leases: who cannot hold a job is not announced, over and over.
+      const isNew = !isSame(this.#registered, worker)
+      if (isNew || !answer.present) {
+        if (!isNew) logger.warn({}, 'the worker row was gone; registering again')
         await this.#register(worker)
       }
+      this.#options.proven()
       // A row that somebody has locked is not renewed: to readers this was no beat.
-      if (answer.renewed || !answer.present) this.#note()
+      if (answer.renewed || isNew || !answer.present) this.#note()
       this.#apply(() => round.apply(answer))
     } catch (error) {
       // Locked or slow for two seconds is not away: the next beat tries again.
