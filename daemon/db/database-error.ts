@@ -126,6 +126,14 @@ export function toDatabaseError(thrown: unknown): DaemonError | undefined {
   if (remedy !== undefined) {
     return new DaemonError('DATABASE_UNAVAILABLE', `${remedy[0]}${state}`, remedy[1], thrown)
   }
+  if (failure.sqlstate === RAISED) {
+    return new DaemonError(
+      'INTERNAL',
+      `A trigger or function of the database refuses the change${state}; nothing was changed`,
+      '`scrum4me-daemon logs` has its words; the owner of the database knows the rule behind it.',
+      thrown,
+    )
+  }
   if (failure.meaning === 'unique') {
     const message = 'Such an entry exists already; nothing was changed'
     return new DaemonError('CONFLICT', message, 'Use the existing one or choose another name.', thrown)
