@@ -1,4 +1,5 @@
 import type { RepoRoot } from '../config/repo-roots.ts'
+import { isRefusedForGood } from '../db/database-error.ts'
 import { messageOf } from '../errors.ts'
 import { claimNext } from '../jobs/claim.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
@@ -9,6 +10,7 @@ import type { JobBackoff } from './job-backoff.ts'
 import { isOwner, mayAdopt } from './ownership.ts'
 import type { DispatchPorts } from './ports.ts'
 import type { Preparer } from './preparer.ts'
+import { restRefusedJob } from './refused-job.ts'
 import type { Waiter, WaitQueue } from './waiter.ts'
 
 /**
@@ -191,14 +193,17 @@ export class ClaimLoop {
     this.#begun += 1
     this.#inFlight = true
     try {
+      const exclude = [...this.#backoff.resting(), ...this.#stillHere()]
       const claimed = await claimNext(this.#ports.sql, {
-        userId,
-        tokenId,
-        instanceId,
+        ...{ userId, tokenId, instanceId, products, exclude },
         leaseSeconds: settings.leaseSeconds,
-        products,
-        exclude: [...this.#backoff.resting(), ...this.#stillHere()],
         markers: this.#ports.markers(),
+      }).catch(async (error: unknown) => {
+        const job = { userId, products, exclude }
+        if (!isRefusedForGood(error) || !(await restRefusedJob(this.#ports, this.#backoff, job, error)))
+          throw error
+        this.nudge()
+        return null
       })
       if (claimed === null) return false
       const root = roots.get(claimed.productId)

@@ -118,3 +118,23 @@ it('a claim in which the database notes no worktree rests here, and is not taken
   expect(machine.book.get(jobId)).toMatchObject({ state: 'undelivered' })
   expect(machine.dispatch.backoff.failures()).toMatchObject([{ jobId, tries: 1 }])
 })
+
+it('a job that the database lets nobody claim rests here, and keeps no other waiting', async () => {
+  await machine.book.forget(job.claim)
+  await machine.setJobs({ status: 'QUEUED', worker_instance_id: null })
+  const { productId, userId } = job.claim
+  const next = await seed.job(machine.db, { product_id: productId, user_id: userId })
+  await machine.db.query(
+    `alter table claude_jobs add constraint nobody check (id <> '${jobId}' or status = 'QUEUED')`,
+  )
+  try {
+    expect(await wait()).toMatchObject({ kind: 'job', jobId: next.id })
+  } finally {
+    await machine.db.query('alter table claude_jobs drop constraint nobody')
+  }
+  expect(machine.dispatch.backoff.failures()).toContainEqual(
+    expect.objectContaining({
+      ...{ jobId, error: expect.objectContaining({ message: expect.stringContaining('nobody') }) },
+    }),
+  )
+})

@@ -97,7 +97,7 @@ it('what keeps every job from being claimed is said by status and to whoever wai
     await editor.query('begin')
     await editor.query('select 1 from claude_jobs where id = $1 for update', [job])
     const message = expect.stringContaining(`job ${job} is queued`)
-    expect(await agent.fails('wait_for_job', { wait_seconds: 8 })).toMatch(
+    expect(await agent.fails('wait_for_job', { wait_seconds: 6 })).toMatch(
       /^DATABASE_UNAVAILABLE: No job can/,
     )
     expect(await complaints()).toMatchObject([{ code: 'CLAIMS_FAILING', message }])
