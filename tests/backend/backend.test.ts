@@ -86,7 +86,7 @@ it.each([
     if (state !== 'up') return
     ups += 1
     if (taken === 'heartbeats only') backend.proven()
-    queueMicrotask(() => backend.lost(new Error('read-only')))
+    setImmediate(() => backend.lost(new Error('read-only')))
   })
   await backend.start()
   await expect.poll(() => ups, { timeout: 5_000 }).toBeGreaterThan(2)
