@@ -3,7 +3,7 @@ import { DaemonError, messageOf, toDaemonError } from '../errors.ts'
 import { attach } from '../jobs/attach.ts'
 import type { ClaimedJob } from '../jobs/claim.ts'
 import type { ClaimRecord } from '../jobs/claim-record.ts'
-import { release } from '../jobs/release.ts'
+import { fail, release } from '../jobs/release.ts'
 import { LimitPerKey } from '../lifecycle/limit-per-key.ts'
 import { claimRecordOf } from './claim-record-of.ts'
 import { earlierOwners } from './earlier-owners.ts'
@@ -117,6 +117,11 @@ export class Preparer {
     const { book, rowSql, worktrees, authority, logger } = this.#ports
     const claim = book.get(given.identity.jobId)
     if (claim?.identity.claimedAt !== given.identity.claimedAt || claim.state !== 'preparing') return
+    if (claim.answer.task === null || claim.answer.story === null) {
+      await fail(rowSql, claim.identity, 'Its task or story is gone from the backlog.')
+      await book.forget(claim)
+      return
+    }
     const prepare = this.#ports.roots.preparation(claim.productId)
     prepare.catch(() => undefined)
     const attachTo = (to: { branch: string; baseSha: string }) =>

@@ -57,7 +57,7 @@ export const LEFT_ALONE: Record<JobMarker, string> = {
  * Takes the user's oldest fitting job, or null, in one statement and one round trip: the row is
  * locked, marked as claimed with its lease, and read with everything the agent needs. `skip locked`
  * keeps daemons of one user from waiting for each other; the database's clock sets the lease. A job whose
- * product, task or story it does not let us read (row level security) is not taken: nobody could work on it.
+ * product, task or story row level security hides is not taken; one whose task is really gone is, to be ended.
  */
 export async function claimNext(sql: Sql, request: ClaimRequest): Promise<ClaimedJob | null> {
   if (request.products.length === 0) return null
@@ -101,7 +101,8 @@ with picked as (
    where j.user_id = $1 and j.status = 'QUEUED' and j.kind::text = 'TASK_IMPLEMENTATION'
      and j.task_id is not null and j.product_id = any($5::text[]) and j.id <> all($6::text[])
      and exists (select 1 from products p where p.id = j.product_id)
-     and exists (select 1 from tasks t join stories s on s.id = t.story_id where t.id = j.task_id)
+     and (exists (select 1 from tasks t join stories s on s.id = t.story_id where t.id = j.task_id)
+          or not (row_security_active('tasks') or row_security_active('stories')))
      ${markers.map((marker) => LEFT_ALONE[marker]).join(' ')}
    order by j.created_at, j.id
    limit 1

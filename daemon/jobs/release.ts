@@ -1,4 +1,4 @@
-import type { Sql } from '../db/sql.ts'
+import { NOW, type Sql } from '../db/sql.ts'
 import { type ClaimIdentity, IS_OURS, identityValues } from './claim-identity.ts'
 import { NOTIFY_ENQUEUED, NOTIFY_STATUS } from './notifications.ts'
 
@@ -50,4 +50,19 @@ select c.updated_at::text, ${NOTIFY_STATUS} as notified, ${NOTIFY_ENQUEUED} as n
     values: [...identityValues(identity), at],
   })
   return rows[0]?.updated_at ?? null
+}
+
+/** Ends a claim that can never work (its task is gone) as FAILED; false: no longer ours. */
+export async function fail(sql: Sql, identity: ClaimIdentity, reason: string): Promise<boolean> {
+  const { rows } = await sql.query({
+    name: 'fail',
+    text: `
+with c as (
+  update claude_jobs j set status = 'FAILED', error = $5, finished_at = ${NOW}, lease_until = null,
+         updated_at = ${NOW}
+   where ${IS_OURS} returning j.*
+) select ${NOTIFY_STATUS} as notified from c`,
+    values: [...identityValues(identity), reason],
+  })
+  return rows.length === 1
 }

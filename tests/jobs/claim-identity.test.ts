@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { attach } from '../../daemon/jobs/attach.ts'
 import { readJob } from '../../daemon/jobs/read.ts'
-import { isReleasedAt, release } from '../../daemon/jobs/release.ts'
+import { fail, isReleasedAt, release } from '../../daemon/jobs/release.ts'
 import { type Report, readReported, writeLateReport, writeReport } from '../../daemon/jobs/report.ts'
 import { jobTable, NO_CLAIM } from '../support/job-table.ts'
 
@@ -18,6 +18,7 @@ describe('writes by a claim’s identity', () => {
     const before = await row(id)
     expect(await attach(db.pool, stale, { branch: 'x', baseSha: 'y' })).toBe(false)
     expect(await release(db.pool, stale)).toBeNull()
+    expect(await fail(db.pool, stale, 'x')).toBe(false)
     expect(await writeReport(db.pool, stale, done)).toBeNull()
     expect(await writeReport(db.pool, { ...identity, instanceId: 'there' }, done)).toBeNull()
     expect(await writeReport(db.pool, { ...identity, tokenId: 'x' }, done)).toBeNull()

@@ -68,6 +68,21 @@ describe('claimNext', () => {
     }
   })
 
+  it('takes one whose task is gone without a policy that could hide it, so that it can be ended', async () => {
+    const { db } = table()
+    await clear()
+    const id = await job()
+    const other = await db.pool.connect()
+    try {
+      // As on a database without the foreign key.
+      await other.query('begin; set local session_replication_role = replica; delete from tasks')
+      expect(await claimNext(other, request())).toMatchObject({ identity: { jobId: id }, task: null })
+    } finally {
+      await other.query('rollback')
+      other.release()
+    }
+  })
+
   it('waits for no job that somebody keeps locked, and takes the next', async () => {
     const { db } = table()
     await clear()
