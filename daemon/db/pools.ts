@@ -90,6 +90,8 @@ export class Pools {
   async #prepare(client: pg.ClientBase, statementMs: number): Promise<void> {
     const settings: [string, string][] = [
       ...READABLE,
+      // Under a stricter one, statements that skip what others have changed would fail instead.
+      ['default_transaction_isolation', 'read committed'],
       ['statement_timeout', String(statementMs)],
       ['idle_in_transaction_session_timeout', '15000'],
     ]

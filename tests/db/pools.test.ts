@@ -165,3 +165,9 @@ test('times are read and written alike, however the database is set to print the
   )
   expect(rows).toEqual([{ t: new Date('2026-02-01T03:04:05.678Z'), text: time }])
 })
+
+test('a stricter isolation that the database is set to does not make claims fail for each other', async () => {
+  await db.query(`alter database ${db.name} set default_transaction_isolation = 'serializable'`)
+  const { rows } = await makePools().core.query('show transaction_isolation')
+  expect(rows).toEqual([{ transaction_isolation: 'read committed' }])
+})
