@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -6,6 +6,7 @@ import { readProcess } from '../../daemon/wire/read-process.ts'
 import { gitEnvironment } from '../../daemon/worktrees/git/environment.ts'
 import { Git } from '../../daemon/worktrees/git/git.ts'
 import { GitError, maskUrls } from '../../daemon/worktrees/git/git-error.ts'
+import { listWorktrees } from '../../daemon/worktrees/git/repository.ts'
 import { runChild } from '../../daemon/worktrees/git/run-child.ts'
 import { hardening, parseConfig, refusal, withoutFilters } from '../../daemon/worktrees/git/safe-config.ts'
 import { parseWorktreeList } from '../../daemon/worktrees/git/worktree-list.ts'
@@ -209,6 +210,22 @@ describe('hardening', () => {
 })
 
 describe('what git and others print', () => {
+  test('the list of worktrees, also from a git that cannot end its fields with NUL', async () => {
+    const env = { PATH: process.env.PATH ?? '', HOME: dir }
+    await new Git({ env }).run({ dir }, 'init', '--quiet', 'clone')
+    const clone = { dir: join(dir, 'clone') }
+    await new Git({ env }).run(clone, 'commit', '--quiet', '--allow-empty', '-m', 'x')
+    const options = ['--quiet', '--lock', '--reason', 'ours, not yours', '-b', 'branch']
+    await new Git({ env }).run(clone, 'worktree', 'add', ...options, join(dir, 'a tree'))
+    const listed = await listWorktrees(new Git({ env }), clone)
+    const script = `#!/bin/sh\ncase "$*" in *'list --porcelain -z') exit 129;; esac\nPATH='${env.PATH}' exec git "$@"\n`
+    await mkdir(join(dir, 'bin'))
+    await writeFile(join(dir, 'bin/git'), script, { mode: 0o755 })
+    const old = new Git({ env: { ...env, PATH: `${join(dir, 'bin')}:${env.PATH}` } })
+    expect(await listWorktrees(old, clone)).toEqual(listed)
+    expect(listed[1]).toMatchObject({ path: join(dir, 'a tree'), lockReason: 'ours, not yours' })
+  })
+
   test('worktree list', () => {
     const output =
       'worktree /a b\0HEAD 1\0branch refs/heads/feat/x\0\0worktree /c\0HEAD 2\0detached\0locked why so\0prunable gone\0\0worktree /d\0bare\0\0'

@@ -12,8 +12,10 @@ import { type Check, fail, ok, warn, within } from './check.ts'
 import { cloneChecks } from './clone-checks.ts'
 
 const QUICK_MS = 10_000
-/** Of git 2: `worktree list -z` is the newest that is asked of it. */
-const LEAST_MINOR = 36
+/** Of git 2: `worktree list` tells of locks since then, by which we know our worktrees. */
+const LEAST_MINOR = 31
+/** Of git 2: the oldest that all of this was tried with. */
+const TRIED_MINOR = 39
 
 /**
  * What this process finds on this machine, with its own user, PATH and permissions: run inside the daemon
@@ -138,6 +140,8 @@ async function gitCheck(git: Git): Promise<Check> {
     )
   }
   const [, major, minor] = /(\d+)\.(\d+)/.exec(found) ?? []
-  const isOld = Number(major) < 2 || (Number(major) === 2 && Number(minor) < LEAST_MINOR)
-  return isOld ? fail('git', found, `Version 2.${LEAST_MINOR} or later is needed.`) : ok('git', found)
+  const isBefore = (least: number) => Number(major) < 2 || (Number(major) === 2 && Number(minor) < least)
+  if (isBefore(LEAST_MINOR)) return fail('git', found, `Version 2.${LEAST_MINOR} or later is needed.`)
+  if (!isBefore(TRIED_MINOR)) return ok('git', found)
+  return warn('git', `${found}, older than any this was tried with`, `Install 2.${TRIED_MINOR} or later.`)
 }

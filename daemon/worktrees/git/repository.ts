@@ -76,6 +76,16 @@ export function onClone(
   return { dir: root, signal, config: settings, sshCommand, ceiling }
 }
 
+/** git's exit code for an option that it does not know. */
+const USAGE = 129
+
 export async function listWorktrees(git: Git, call: GitCall): Promise<ListedWorktree[]> {
-  return parseWorktreeList(await git.ask(call, 'worktree', 'list', '--porcelain', '-z'))
+  const list = ['worktree', 'list', '--porcelain']
+  try {
+    return parseWorktreeList(await git.ask(call, ...list, '-z'))
+  } catch (error) {
+    if (!(error instanceof GitError) || error.exitCode !== USAGE) throw error
+    // Before git 2.36; only a path with a line's end in it reads otherwise.
+    return parseWorktreeList((await git.ask(call, ...list)).replaceAll('\n', '\0'))
+  }
 }
