@@ -10,7 +10,7 @@ import { spareReady } from './support/spare-ready.ts'
 import { Workspace } from './support/workspace.ts'
 
 const exec = promisify(execFile)
-const JOBS = Number(process.env.SCRUM4ME_TEST_JOBS ?? (process.env.SCRUM4ME_TEST_LONG === '1' ? 1000 : 24))
+const JOBS = Number(process.env.SCRUM4ME_TEST_JOBS ?? (process.env.SCRUM4ME_TEST_LONG === '1' ? 1000 : 16))
 const FILES = 100
 
 let space: Workspace
