@@ -126,8 +126,11 @@ describe('sessions', () => {
     await gone(first)
     await until('it is released', async () => (await scenario.jobRow(job)).status === 'QUEUED', 20_000)
     // And nobody takes it for one that is being worked in.
-    const [tree] = (await machine.status()).worktrees?.entries.filter(({ job_id }) => job_id === job) ?? []
-    expect(tree).toMatchObject({ state: 'released', reason: expect.stringContaining('in the queue again') })
+    const tree = await until('its worktree reads so', async () => {
+      const entries = (await machine.status()).worktrees?.entries ?? []
+      return entries.find(({ job_id, state }) => job_id === job && state === 'released')
+    })
+    expect(tree.reason).toContain('in the queue again')
     const other = await machine.agent({ sessionId: 'conversation-4' })
     const answer = await other.call('wait_for_job', { wait_seconds: 20 })
     expect(answer).toMatchObject({ job_id: job, resumed: true })
