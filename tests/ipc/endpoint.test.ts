@@ -1,19 +1,17 @@
-import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js'
 import { expect, onTestFinished, test } from 'vitest'
-import { DaemonError } from '../../daemon/errors.ts'
 import { control } from '../../daemon/ipc/control-client.ts'
-import type { Endpoint } from '../../daemon/ipc/endpoint.ts'
 import { ensureHome } from '../../daemon/ipc/ensure-home.ts'
 import type { SessionConnection } from '../../daemon/ipc/session-connection.ts'
 import { type Paths, resolvePaths } from '../../daemon/paths.ts'
+import { until } from '../support/until.ts'
 import { holders } from './holder.ts'
 import { RawPeer } from './raw-peer.ts'
 import { tempDirectory, tempHome } from './temp-home.ts'
 import { type TestEndpointOptions, testEndpoint } from './test-endpoint.ts'
-import { until } from './until.ts'
 
 const holder = holders()
 
@@ -233,64 +231,4 @@ test.each([
     expect(refusal.message).toMatch(/speaks protocol 1, .* protocol 2 to 3/)
   }
   await peer.closed
-})
-
-test('control: result, error without secrets, and what a missing or silent daemon is called', async () => {
-  const paths = await tempHome()
-  await expect(
-    control(paths.socket, 'status', {}, { ...ask, startCommand: 'start it' }),
-  ).rejects.toMatchObject({
-    failure: 'not_running',
-    code: 'DAEMON_UNREACHABLE',
-    remedy: 'Start it: start it',
-  })
-  let endpoint: Endpoint | undefined
-  const made = await started(paths, {
-    onControl: async ({ method, params }) => {
-      if (method === 'fail') throw new DaemonError('CONFLICT', 'no, top-secret', 'ask top-secret')
-      if (method === 'huge') return 'x'.repeat(9 * 1024 * 1024)
-      if (method === 'never') return new Promise(() => undefined)
-      if (method === 'hang up') return endpoint?.stop()
-      return { method, params }
-    },
-  })
-  endpoint = made.endpoint
-  expect(await control(paths.socket, 'status', { a: [1] }, ask)).toEqual({
-    method: 'status',
-    params: { a: [1] },
-  })
-  await expect(control(paths.socket, 'fail', {}, ask)).rejects.toMatchObject({
-    failure: 'failed',
-    code: 'CONFLICT',
-    message: 'no, ***',
-    remedy: 'ask ***',
-  })
-  await expect(control(paths.socket, 'huge', {}, ask)).rejects.toMatchObject({
-    failure: 'failed',
-    code: 'INTERNAL',
-  })
-  await expect(control(paths.socket, 'never', {}, { timeoutMs: 200 })).rejects.toMatchObject({
-    failure: 'not_answering',
-  })
-  await expect(control(paths.socket, 'hang up', {}, ask)).rejects.toMatchObject({
-    failure: 'not_answering',
-  })
-  await expect(control(paths.socket, 'status', {}, ask)).rejects.toMatchObject({ failure: 'not_running' })
-  await mkdir(paths.socket)
-  await expect(control(paths.socket, 'status', {}, ask)).rejects.toMatchObject({ failure: 'not_running' })
-})
-
-test('control: a stopped daemon is not answering, within the time given', async () => {
-  const paths = await tempHome()
-  const stopped = holder.start(paths)
-  await stopped.line(/^serving/)
-  stopped.child.kill('SIGSTOP')
-  const begun = performance.now()
-  await expect(control(paths.socket, 'status', {}, { timeoutMs: 5_000, helloMs: 300 })).rejects.toMatchObject(
-    {
-      failure: 'not_answering',
-      message: expect.stringContaining('no hello within 300 ms'),
-    },
-  )
-  expect(performance.now() - begun).toBeLessThan(3_000)
 })

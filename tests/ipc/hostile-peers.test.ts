@@ -2,13 +2,13 @@ import { connect } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { delay } from '../../daemon/lifecycle/delay.ts'
 import type { Paths } from '../../daemon/paths.ts'
+import { until } from '../support/until.ts'
 import { holders, programFile } from './holder.ts'
 import { RawPeer } from './raw-peer.ts'
 import { Program } from './run-program.ts'
 import { sessionHello } from './session-hello.ts'
 import { tempHome } from './temp-home.ts'
 import { type TestEndpointOptions, testEndpoint } from './test-endpoint.ts'
-import { until } from './until.ts'
 
 const holder = holders()
 const fuzz = programFile('fuzz')

@@ -4,9 +4,9 @@ import { expect, onTestFinished, test } from 'vitest'
 import { type InstanceLock, takeInstanceLock } from '../../daemon/ipc/instance-lock.ts'
 import { createLogger } from '../../daemon/logger.ts'
 import type { Paths } from '../../daemon/paths.ts'
+import { until } from '../support/until.ts'
 import { holders } from './holder.ts'
 import { tempHome } from './temp-home.ts'
-import { until } from './until.ts'
 
 const holder = holders()
 

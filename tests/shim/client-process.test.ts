@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { tempDirectory, tempHome } from '../ipc/temp-home.ts'
 import { testEndpoint } from '../ipc/test-endpoint.ts'
-import { until } from '../ipc/until.ts'
+import { until } from '../support/until.ts'
 import { bundledShim } from './bundled-shim.ts'
 
 const shim = bundledShim()

@@ -9,7 +9,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import type { Paths } from '../../daemon/paths.ts'
 import { tempHome } from '../ipc/temp-home.ts'
 import { testEndpoint } from '../ipc/test-endpoint.ts'
-import { until } from '../ipc/until.ts'
+import { until } from '../support/until.ts'
 import { bundledShim } from './bundled-shim.ts'
 
 const shim = bundledShim()

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { expect, onTestFinished, test } from 'vitest'
 import { parsePs, readProcess } from '../../daemon/wire/read-process.ts'
-import { until } from '../ipc/until.ts'
+import { until } from '../support/until.ts'
 
 test('knows this process, its parent and its command line', async () => {
   const own = await readProcess(process.pid)

@@ -13,9 +13,7 @@ let ran: string
 let program: string
 
 beforeEach(async () => {
-  space = await Workspace.open()
-  await space.makeClone()
-  engine = space.engine()
+  ;({ space, engine } = await Workspace.withEngine())
   ran = join(space.dir, 'RAN')
   program = join(space.dir, 'program.sh')
   await writeFile(program, `#!/bin/sh\ntouch ${ran}\n`)

@@ -13,9 +13,7 @@ let canary: string
 let trap: string
 
 beforeEach(async () => {
-  space = await Workspace.open()
-  await space.makeClone()
-  engine = space.engine()
+  ;({ space, engine } = await Workspace.withEngine())
   canary = join(space.dir, 'canary')
   trap = join(space.dir, 'trap.sh')
   // Says which trap fired; as a filter it passes its input on.

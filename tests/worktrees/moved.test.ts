@@ -14,9 +14,7 @@ let away: string
 
 /** A job's worktree with work in it, moved away by its agent. */
 beforeEach(async () => {
-  space = await Workspace.open()
-  await space.makeClone()
-  engine = space.engine()
+  ;({ space, engine } = await Workspace.withEngine())
   place = (await engine.create({ jobId: JOB, repoRoot: space.clone })).path
   away = join(space.dir, 'away')
   await writeFile(join(place, 'draft.txt'), 'not committed')

@@ -10,9 +10,7 @@ const JOB = 'job-prepared'
 let space: Workspace
 let engine: Worktrees
 beforeEach(async () => {
-  space = await Workspace.open()
-  await space.makeClone()
-  engine = space.engine()
+  ;({ space, engine } = await Workspace.withEngine())
   await writeFile(join(space.clone, '.env'), 'PORT=1\n')
   await mkdir(join(space.clone, 'node_modules/thing'), { recursive: true })
   await writeFile(join(space.clone, 'node_modules/thing/index.js'), '1\n')

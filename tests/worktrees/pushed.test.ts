@@ -10,9 +10,7 @@ let engine: Worktrees
 let path: string
 
 beforeEach(async () => {
-  space = await Workspace.open()
-  await space.makeClone()
-  engine = space.engine()
+  ;({ space, engine } = await Workspace.withEngine())
   path = (await engine.create({ jobId: JOB, repoRoot: space.clone })).path
   await space.commit(path, 'work.txt', 'work')
 })

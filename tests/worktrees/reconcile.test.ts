@@ -9,9 +9,7 @@ import { Workspace } from './support/workspace.ts'
 let space: Workspace
 let engine: Worktrees
 beforeEach(async () => {
-  space = await Workspace.open()
-  await space.makeClone()
-  engine = space.engine()
+  ;({ space, engine } = await Workspace.withEngine())
 })
 afterEach(() => space.close())
 

@@ -17,9 +17,7 @@ let space: Workspace
 let engine: Worktrees
 
 beforeEach(async () => {
-  space = await Workspace.open()
-  await space.makeClone()
-  engine = space.engine()
+  ;({ space, engine } = await Workspace.withEngine())
 })
 afterEach(() => space.close())
 

@@ -13,9 +13,7 @@ const LONG = process.env.SCRUM4ME_TEST_LONG === '1'
 let space: Workspace
 let engine: Worktrees
 beforeEach(async () => {
-  space = await Workspace.open()
-  await space.makeClone()
-  engine = space.engine()
+  ;({ space, engine } = await Workspace.withEngine())
 })
 afterEach(() => space.close())
 

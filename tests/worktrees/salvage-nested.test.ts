@@ -13,9 +13,7 @@ const JOB = 'cjob0000000000000000abcd1234'
 let space: Workspace
 let engine: Worktrees
 beforeEach(async () => {
-  space = await Workspace.open()
-  await space.makeClone()
-  engine = space.engine()
+  ;({ space, engine } = await Workspace.withEngine())
 })
 afterEach(() => space.close())
 

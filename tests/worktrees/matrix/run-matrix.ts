@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { expect } from 'vitest'
 import { snapshot } from '../support/snapshot.ts'
-import type { State } from '../support/states.ts'
+import type { State } from '../support/state.ts'
 import type { Workspace } from '../support/workspace.ts'
 import type { Ending } from './endings.ts'
 import { type HeldJob, Machine } from './machine.ts'

@@ -1,4 +1,5 @@
-import { STATES, type State } from '../support/states.ts'
+import type { State } from '../support/state.ts'
+import { STATES } from '../support/states.ts'
 
 const LONG = process.env.SCRUM4ME_TEST_LONG === '1'
 

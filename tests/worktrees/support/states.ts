@@ -1,24 +1,9 @@
-import { execFile } from 'node:child_process'
 import { chmod, mkdir, readFile, rename, rm, symlink, unlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { NESTED } from './nested-states.ts'
+import type { State } from './state.ts'
+import { UNFINISHED } from './unfinished-states.ts'
 import type { Workspace } from './workspace.ts'
-
-const exec = promisify(execFile)
-
-/** What an agent may leave behind in its worktree. */
-export interface State {
-  readonly name: string
-  make(space: Workspace, path: string): Promise<void>
-  /** Its work is saved once before, and goes on in this way. */
-  again?(space: Workspace, path: string): Promise<void>
-  /** False: nothing in it is only here. */
-  readonly saves: boolean
-  /** Left out of the comparison of files. */
-  readonly leaveOut?: RegExp
-  /** `git status` after the restore differs by nature (a rebase is not taken up again). */
-  readonly statusDiffers?: boolean
-}
 
 const work = async (space: Workspace, path: string) => {
   // The path makes the commit another one than its neighbour's of the same second.
@@ -135,33 +120,7 @@ export const STATES: readonly State[] = [
       await writeFile(join(path, 'untracked.txt'), 'u')
     },
   },
-  {
-    name: 'in the middle of a merge with conflicts',
-    saves: true,
-    make: async (space, path) => {
-      await conflictingBranch(space, path, 'merge')
-      await space.git(path, 'merge', 'other-merge').catch(() => undefined)
-      await writeFile(join(path, 'untracked-in-merge.txt'), 'u')
-    },
-  },
-  {
-    name: 'in the middle of a rebase with autostash',
-    saves: true,
-    statusDiffers: true,
-    make: async (space, path) => {
-      await conflictingBranch(space, path, 'rebase')
-      await writeFile(join(path, 'src/b.txt'), 'autostashed\n')
-      await space.git(path, 'rebase', '--autostash', 'other-rebase').catch(() => undefined)
-    },
-  },
-  {
-    name: 'in the middle of a cherry-pick',
-    saves: true,
-    make: async (space, path) => {
-      await conflictingBranch(space, path, 'pick')
-      await space.git(path, 'cherry-pick', 'other-pick').catch(() => undefined)
-    },
-  },
+  ...UNFINISHED,
   {
     name: 'assume-unchanged and skip-worktree edits',
     saves: true,
@@ -230,49 +189,7 @@ export const STATES: readonly State[] = [
       await space.git(path, 'add', 'src/a.txt')
     },
   },
-  {
-    name: 'a nested repository with commits of its own',
-    saves: true,
-    make: async (space, path) => {
-      await mkdir(join(path, 'nested'))
-      await space.git(join(path, 'nested'), 'init', '--quiet')
-      await space.commit(join(path, 'nested'), 'inner.txt', 'inner')
-      await writeFile(join(path, 'nested/dirty.txt'), 'dirty')
-    },
-  },
-  {
-    name: 'a nested repository without a commit',
-    saves: true,
-    make: async (space, path) => {
-      await mkdir(join(path, 'deep/nested'), { recursive: true })
-      await space.git(join(path, 'deep/nested'), 'init', '--quiet')
-      await writeFile(join(path, 'deep/nested/only-a-file.txt'), 'not committed')
-    },
-  },
-  {
-    name: 'a submodule with commits and changes of its own',
-    saves: true,
-    leaveOut: /^(\.git|module\/\.git)$/,
-    make: async (space, path) => {
-      const library = join(space.dir, 'library.git')
-      await exec('git', ['clone', '--quiet', '--bare', space.origin, library], { env: space.env }).catch(
-        () => undefined,
-      )
-      await space.git(
-        path,
-        '-c',
-        'protocol.file.allow=always',
-        'submodule',
-        '--quiet',
-        'add',
-        library,
-        'module',
-      )
-      await space.git(path, 'commit', '--quiet', '-m', 'a submodule')
-      await space.commit(join(path, 'module'), 'inside.txt', 'committed in the submodule')
-      await writeFile(join(path, 'module/dirty.txt'), 'dirty in the submodule')
-    },
-  },
+  ...NESTED,
   {
     name: 'the .git file deleted',
     saves: true,
@@ -313,12 +230,3 @@ export const STATES: readonly State[] = [
     },
   },
 ]
-
-/** A commit on another branch that conflicts with one on this. */
-async function conflictingBranch(space: Workspace, path: string, name: string): Promise<void> {
-  const branch = await space.git(path, 'symbolic-ref', '--short', 'HEAD')
-  await space.git(path, 'switch', '--quiet', '-c', `other-${name}`)
-  await space.commit(path, 'src/a.txt', 'theirs\n')
-  await space.git(path, 'switch', '--quiet', branch)
-  await space.commit(path, 'src/a.txt', 'ours\n')
-}

@@ -33,6 +33,13 @@ export class Workspace {
     return new Workspace(dir)
   }
 
+  /** With a clone, and the engine of one installation. */
+  static async withEngine(): Promise<{ space: Workspace; engine: Worktrees }> {
+    const space = await Workspace.open()
+    await space.makeClone()
+    return { space, engine: space.engine() }
+  }
+
   get origin(): string {
     return join(this.dir, 'origin.git')
   }
