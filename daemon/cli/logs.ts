@@ -60,10 +60,8 @@ async function readTail(file: string, count: number): Promise<{ lines: string[];
       text = buffer.toString('latin1') + text
     }
     const lines = Buffer.from(text, 'latin1').toString('utf8').split('\n')
-    return {
-      lines: lines.slice(0, -1).slice(count === 0 ? Number.POSITIVE_INFINITY : -count),
-      end: size - Buffer.byteLength(lines.at(-1) ?? ''),
-    }
+    const first = Math.max(0, lines.length - 1 - count)
+    return { lines: lines.slice(first, -1), end: size - Buffer.byteLength(lines.at(-1) ?? '') }
   } finally {
     await handle.close()
   }
