@@ -18,6 +18,7 @@ const LAYERS: readonly (readonly string[])[] = [
   [
     'daemon/errors.ts',
     'daemon/installed-file.ts',
+    'daemon/make-directories.ts',
     'daemon/paths.ts',
     'daemon/logger.ts',
     'daemon/redact.ts',

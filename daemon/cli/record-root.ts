@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
+import { open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { withRepoRoot } from '../config/agent-config.ts'
 import { codeOf, DaemonError } from '../errors.ts'
 import { takeKernelLock } from '../lock/kernel-lock.ts'
+import { makeDirectories } from '../make-directories.ts'
 
 const LOCK_WAIT_SECONDS = 10
 
@@ -13,7 +14,7 @@ const LOCK_WAIT_SECONDS = 10
  */
 export async function recordRoot(file: string, productId: string, path: string): Promise<void> {
   const target = await linkTarget(file)
-  await mkdir(dirname(target), { recursive: true })
+  await makeDirectories(dirname(target))
   const lock = await takeKernelLock(`${target}.lock`, { waitSeconds: LOCK_WAIT_SECONDS })
   if (lock === null) {
     throw new DaemonError(

@@ -1,6 +1,7 @@
-import { chmod, lstat, mkdir } from 'node:fs/promises'
+import { chmod, lstat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { codeOf, DaemonError } from '../errors.ts'
+import { makeDirectories } from '../make-directories.ts'
 import type { Paths } from '../paths.ts'
 import { checkPrivateDirectory } from '../wire/check-private-directory.ts'
 import { checkHome } from './check-home.ts'
@@ -26,7 +27,7 @@ export async function ensureHome(paths: Paths): Promise<void> {
 
 async function makeDirectory(directory: string): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
+    await makeDirectories(directory, 0o700)
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return
     throw new DaemonError(

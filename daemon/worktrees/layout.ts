@@ -1,6 +1,7 @@
-import { mkdir, realpath } from 'node:fs/promises'
+import { realpath } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { codeOf, DaemonError } from '../errors.ts'
+import { makeDirectories } from '../make-directories.ts'
 import { WorktreeError } from './worktree-error.ts'
 
 const JOB_ID = /^[A-Za-z0-9_-]{1,64}$/
@@ -58,7 +59,7 @@ export class Layout {
     try {
       // With the dot: a file of that name is no directory.
       this.#real = await realpath(`${this.parent}/.`).catch(async () => {
-        await mkdir(this.parent, { recursive: true, mode: 0o700 })
+        await makeDirectories(this.parent, 0o700)
         return realpath(this.parent)
       })
       return this.#real

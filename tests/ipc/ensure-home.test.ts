@@ -18,6 +18,17 @@ test('makes the home and its folders private, below parents that did not exist',
   await ensureHome(paths)
 })
 
+test.runIf(process.platform === 'linux')(
+  'says so where nothing can be made below what is there',
+  async () => {
+    await expect(ensureHome(resolvePaths({ SCRUM4ME_HOME: '/proc/home/deeper' }))).rejects.toMatchObject({
+      code: 'PERMISSION_DENIED',
+      message: expect.stringContaining('cannot be created (ENOENT)'),
+      remedy: expect.stringContaining('name another home'),
+    })
+  },
+)
+
 test('closes an open folder inside a private home', async () => {
   const paths = resolvePaths({ SCRUM4ME_HOME: join(await tempDirectory(), 'h') })
   await ensureHome(paths)
