@@ -34,6 +34,21 @@ export const wasm = Buffer.from(text.slice(${start.length}, text.indexOf('"', ${
   },
 }
 
+/**
+ * pg looks whether it runs at Cloudflare by making a `Response`, for which Node 20 loads all of its HTTP client.
+ * Newer ones tell it by `navigator`.
+ */
+export const noHttpClient = {
+  name: 'no-http-client',
+  setup({ onLoad }) {
+    onLoad({ filter: /\/pg\/lib\/stream\.js$/ }, ({ path }) => {
+      const [before, after, ...more] = readFileSync(path, 'utf8').split("typeof Response === 'function'")
+      if (after === undefined || more.length > 0) throw new Error(`${path} is not as it was`)
+      return { contents: `${before}false${after}` }
+    })
+  },
+}
+
 /** A single character beyond Latin-1 makes V8 keep a whole file at two bytes a character. */
 export function escapeCharacters(directory) {
   for (const file of readdirSync(directory).filter((entry) => entry.endsWith('.js'))) {

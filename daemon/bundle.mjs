@@ -6,7 +6,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync 
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
-import { compilerAsBytes, englishOnly, escapeCharacters } from './bundle-weight.mjs'
+import { compilerAsBytes, englishOnly, escapeCharacters, noHttpClient } from './bundle-weight.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const target = process.argv[2] === undefined ? join(root, 'dist', 'daemon') : resolve(process.argv[2])
@@ -27,7 +27,7 @@ const { metafile } = await build({
   metafile: true,
   // `pg` looks for it and does without.
   external: ['pg-native'],
-  plugins: [englishOnly, compilerAsBytes],
+  plugins: [englishOnly, compilerAsBytes, noHttpClient],
   // For what is CommonJS inside.
   banner: {
     js: "import { createRequire as scrum4meRequire } from 'node:module'; const require = scrum4meRequire(import.meta.url);",
