@@ -5,7 +5,7 @@ import { Laboratory } from './support/laboratory.ts'
 import { chaosSeed, LONG, Random } from './support/random.ts'
 import type { RawAgent } from './support/raw-agent.ts'
 
-const KILLS = LONG ? 500 : 50
+const KILLS = LONG ? 500 : 30
 /** Mutations under way at once in the one session. */
 const LANES = 3
 

@@ -7,7 +7,7 @@ import { Program } from './run-program.ts'
 import { tempHome } from './temp-home.ts'
 
 const long = process.env.SCRUM4ME_TEST_LONG === '1'
-const rounds = long ? 50 : 10
+const rounds = long ? 50 : 6
 const starts = 20
 const holder = holders()
 
