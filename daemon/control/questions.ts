@@ -1,5 +1,6 @@
 import { requireWriter, visibleTo } from '../backlog/access.ts'
 import type { Backlog } from '../backlog/backlog.ts'
+import { databaseTime } from '../backlog/database-time.ts'
 import { notify } from '../backlog/notify.ts'
 import { DaemonError, notFound } from '../errors.ts'
 import type { ControlMethod } from './control-method.ts'
@@ -14,7 +15,7 @@ export const questionsMethod: ControlMethod = {
   async call(_params, context) {
     const backlog = await context.backlog()
     const rows = await backlog.prisma.claudeQuestion.findMany({
-      where: { ...answerable(backlog), ...open() },
+      where: { ...answerable(backlog), ...openAt(await databaseTime(backlog.prisma)) },
       orderBy: [{ created_at: 'asc' }, { id: 'asc' }],
       take: MAX_LISTED,
       include: {
@@ -48,9 +49,10 @@ export const answerMethod: ControlMethod = {
     const backlog = await context.backlog()
     requireWriter(backlog.caller)
     await backlog.prisma.$transaction(async (tx) => {
+      const now = await databaseTime(tx)
       const { count } = await tx.claudeQuestion.updateMany({
-        where: { id, ...answerable(backlog), ...open() },
-        data: { status: 'answered', answer, answered_by: backlog.caller.userId, answered_at: new Date() },
+        where: { id, ...answerable(backlog), ...openAt(now) },
+        data: { status: 'answered', answer, answered_by: backlog.caller.userId, answered_at: now },
       })
       if (count === 0) return
       const question = await tx.claudeQuestion.findUniqueOrThrow({ where: { id } })
@@ -88,6 +90,6 @@ function answerable({ caller }: Backlog) {
   }
 }
 
-function open() {
-  return { status: 'open', expires_at: { gt: new Date() } }
+function openAt(now: Date) {
+  return { status: 'open', expires_at: { gt: now } }
 }

@@ -1,8 +1,7 @@
-import { existsSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { delay } from '../../daemon/lifecycle/delay.ts'
+import { findFakeTime } from '../support/fake-time.ts'
 import { until } from '../support/until.ts'
 import { Laboratory } from './support/laboratory.ts'
 import type { Machine } from './support/machine.ts'
@@ -49,7 +48,7 @@ async function rowOf(job: string): Promise<{ status: string; claim: unknown; ret
   return { status: String(row?.status), claim: row?.plan_snapshot, retries: row?.retry_count }
 }
 
-const library = await findLibrary()
+const library = await findFakeTime()
 if (library === undefined)
   console.log('clock: steps of the wall clock are skipped, libfaketime is not installed')
 
@@ -135,13 +134,4 @@ async function livesBy(session: NotedSession, offset: '+2h' | '-2h'): Promise<bo
   const time = health.kind === 'ok' ? Date.parse(String(health.content.time)) : Number.NaN
   const hours = offset === '+2h' ? 2 : -2
   return Math.abs(time - Date.now() - hours * 3_600_000) < 600_000
-}
-
-/** Debian's multiarch directory, or Homebrew's; undefined where it is not installed. */
-async function findLibrary(): Promise<string | undefined> {
-  if (process.platform !== 'linux') return undefined
-  const folders = await readdir('/usr/lib').catch(() => [])
-  return [...folders.map((name) => join('/usr/lib', name)), '/usr/lib', '/usr/lib64']
-    .map((folder) => join(folder, 'faketime', 'libfaketimeMT.so.1'))
-    .find((file) => existsSync(file))
 }
