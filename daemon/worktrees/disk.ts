@@ -1,5 +1,5 @@
 import { statfs } from 'node:fs/promises'
-import { runChild } from './git/run-child.ts'
+import type { Git } from './git/git.ts'
 
 /** Bytes that this user may still write on the file system of `path`. */
 export async function freeBytes(path: string): Promise<number> {
@@ -8,12 +8,16 @@ export async function freeBytes(path: string): Promise<number> {
 }
 
 const DEADLINE_MS = 600_000
+/** It could not be started, or whoever ran it is gone. */
+const UNKNOWN = { code: null, stdout: Buffer.alloc(0) }
 
 /** Counts and deletes directory trees in child processes of low priority: a big tree would keep our few I/O threads busy. */
 export class Disk {
+  readonly #git: Pick<Git, 'child'>
   readonly #env: Readonly<Record<string, string>>
 
-  constructor(env: Readonly<Record<string, string>>) {
+  constructor(git: Pick<Git, 'child'>, env: Readonly<Record<string, string>>) {
+    this.#git = git
     this.#env = env
   }
 
@@ -35,13 +39,7 @@ export class Disk {
   }
 
   #nice(command: readonly string[], signal: AbortSignal | undefined) {
-    return runChild({
-      command: 'nice',
-      args: ['-n', '15', ...command],
-      cwd: '/',
-      env: this.#env,
-      signal,
-      deadlineMs: DEADLINE_MS,
-    })
+    const call = { command: 'nice', args: ['-n', '15', ...command], cwd: '/', env: this.#env, signal }
+    return this.#git.child({ ...call, deadlineMs: DEADLINE_MS }).catch(() => UNKNOWN)
   }
 }

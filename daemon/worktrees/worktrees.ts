@@ -78,7 +78,7 @@ export class Worktrees implements Service {
     const git = options.git ?? new Git({ env })
     const layout = new Layout(options.parentDir)
     const childEnv = childEnvironment(env)
-    const disk = new Disk(childEnv)
+    const disk = new Disk(git, childEnv)
     this.#engine = {
       instanceId: options.instanceId,
       minFreeDiskBytes: options.minFreeDiskBytes,

@@ -62,6 +62,29 @@ it('fails as git itself does', async () => {
   await expect(git.ask({ dir: join(dir, 'absent') }, 'status')).rejects.toThrow(/cannot change to/)
 })
 
+it('runs a program beside git: bytes both ways, exit code, deadline; and calls it off', async () => {
+  const sh = (script: string, more = {}) =>
+    git.child({
+      command: 'sh',
+      args: ['-c', script],
+      cwd: dir,
+      env: { PATH: '/usr/bin:/bin' },
+      deadlineMs: 60_000,
+      ...more,
+    })
+  const bytes = Buffer.from([0, 255, 10])
+  const told = await sh('cat; pwd >&2; echo $PPID >&2; exit 3', { input: bytes })
+  expect(told).toMatchObject({ code: 3, stderr: `${dir}\n${apart.pid}\n`, ended: 'by-itself' })
+  expect(told.stdout.equals(bytes)).toBe(true)
+  expect(await sh('exec sleep 600', { deadlineMs: 200 })).toMatchObject({ code: null, ended: 'deadline' })
+  const stop = new AbortController()
+  const stopped = sh(`echo $$ > ${join(dir, 'pid')}; exec sleep 600`, { signal: stop.signal })
+  const pid = await childPid()
+  stop.abort()
+  expect(await stopped).toMatchObject({ code: null, ended: 'aborted' })
+  expect(isAlive(pid)).toBe(false)
+})
+
 it('runs many commands at once and gives each its own answer', async () => {
   const asked = Array.from({ length: 60 }, async (_, n) => {
     const { stdout } = await git.run({ dir, input: `${n}` }, 'stripspace')

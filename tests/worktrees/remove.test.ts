@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { silentLogger } from '../../daemon/logger.ts'
 import { Disk } from '../../daemon/worktrees/disk.ts'
+import { Git } from '../../daemon/worktrees/git/git.ts'
 import { Layout } from '../../daemon/worktrees/layout.ts'
 import { Trash } from '../../daemon/worktrees/trash.ts'
 import type { Worktrees } from '../../daemon/worktrees/worktrees.ts'
@@ -205,7 +206,12 @@ test('a half-made worktree stays while what somebody left in its spare cannot be
 test('of what an earlier run left in the trash, that stays which a removal may have to put back', async () => {
   const { path } = await engine.create({ jobId: JOB, repoRoot: space.clone })
   const layout = new Layout(space.parent)
-  const trash = new Trash(layout, new Disk({ PATH: process.env.PATH ?? '' }), 'test-instance', silentLogger)
+  const trash = new Trash(
+    layout,
+    new Disk(new Git({ env: process.env }), { PATH: process.env.PATH ?? '' }),
+    'test-instance',
+    silentLogger,
+  )
   const place = (await trash.move(path)) ?? ''
   const other = await trash.place(path)
   await mkdir(other)

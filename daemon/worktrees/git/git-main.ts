@@ -5,6 +5,7 @@ import { Git } from './git.ts'
 import { commandOf, GitError } from './git-error.ts'
 import type { GitAnswer, GitQuestion } from './git-message.ts'
 import { type LockAnswer, lockRefusal } from './lock-answer.ts'
+import { runChild } from './run-child.ts'
 import { WaitingShells } from './waiting-shells.ts'
 
 // The process behind `GitProcess`: loading it runs it. It lives as long as its channel.
@@ -33,27 +34,29 @@ process.on('message', (question: GitQuestion) => {
   else void carryOut(question).then(answer)
 })
 
-async function carryOut({
-  id,
-  kind,
-  call,
-  args,
-}: Extract<GitQuestion, { call: unknown }>): Promise<GitAnswer> {
+type Task = Extract<GitQuestion, { call: unknown }>
+
+async function carryOut(task: Task): Promise<GitAnswer> {
+  const { id } = task
   const stop = new AbortController()
   running.set(id, stop)
   try {
-    const asked = { ...call, signal: stop.signal }
-    const started = (pid: number) => answer({ id, kind: 'started', pid })
-    const value =
-      kind === 'ask' ? await git.ask(asked, ...args) : await git.run({ ...asked, started }, ...args)
-    return { id, kind: 'value', value }
+    return { id, kind: 'value', value: await carriedOut(task, stop.signal) }
   } catch (error) {
-    const { command, exitCode, stderr, why } =
-      error instanceof GitError ? error : new GitError(commandOf(args), null, String(error), 'not-started')
+    const command = task.kind === 'child' ? task.call.command : commandOf(task.args)
+    const { exitCode, stderr, why } =
+      error instanceof GitError ? error : new GitError(command, null, String(error), 'not-started')
     return { id, kind: 'error', command, exitCode, stderr, why }
   } finally {
     running.delete(id)
   }
+}
+
+function carriedOut(task: Task, signal: AbortSignal): Promise<unknown> {
+  const started = (pid: number) => answer({ id: task.id, kind: 'started', pid })
+  if (task.kind === 'child') return runChild({ ...task.call, signal, started })
+  const call = { ...task.call, signal }
+  return task.kind === 'ask' ? git.ask(call, ...task.args) : git.run({ ...call, started }, ...task.args)
 }
 
 async function lock({ id, file, waitSeconds }: Extract<GitQuestion, { kind: 'lock' }>): Promise<LockAnswer> {

@@ -1,5 +1,6 @@
 import type { GitCall, RunCall } from './git.ts'
 import type { GitError } from './git-error.ts'
+import type { SimpleChildCall } from './run-child.ts'
 
 /** What passes between `GitProcess` and `git-main.ts`, structured-cloned: both are of one build. */
 export type GitQuestion =
@@ -9,6 +10,8 @@ export type GitQuestion =
       readonly call: GitCall | RunCall
       readonly args: readonly string[]
     }
+  /** Its value: a ChildResult. */
+  | { readonly id: number; readonly kind: 'child'; readonly call: SimpleChildCall }
   /** Its value: the locked file's identity, null when somebody else has it, or why it cannot be locked. */
   | { readonly id: number; readonly kind: 'lock'; readonly file: string; readonly waitSeconds: number }
   /** `id`: of the question that took it. */

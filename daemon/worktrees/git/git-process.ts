@@ -6,6 +6,7 @@ import type { GitCall, RunCall, RunResult } from './git.ts'
 import { commandOf, GitError } from './git-error.ts'
 import type { GitAnswer, GitQuestion } from './git-message.ts'
 import { lockedFile } from './lock-answer.ts'
+import type { ChildResult, SimpleChildCall } from './run-child.ts'
 import { signalGroup } from './signal-group.ts'
 
 /** Without work for so long, the process ends; the next command starts it again. ms */
@@ -38,7 +39,7 @@ export interface GitProcessOptions {
 }
 
 /**
- * Git's commands, started by a process of their own. Starting a child copies the page tables of whoever
+ * Git's commands, and the few programs beside them, started by a process of their own. Starting a child copies the page tables of whoever
  * starts it: for a daemon of 150 MB that is some ten milliseconds in which it does nothing else, for a
  * process that holds nothing it is one or two. A job takes dozens of git commands.
  *
@@ -85,6 +86,14 @@ export class GitProcess {
     const { code, stdout } = answer
     const bytes = ArrayBuffer.isView(stdout) ? viewed(stdout) : Buffer.alloc(0)
     return { code: Number(code), stdout: bytes, stderr: 'stderr' in answer ? String(answer.stderr) : '' }
+  }
+
+  /** A program that works for git's sake. */
+  async child({ signal, ...call }: SimpleChildCall): Promise<ChildResult> {
+    const id = ++this.#serial
+    const answer = await this.#call({ id, kind: 'child', call }, call.command, signal)
+    if (!isChildResult(answer)) throw new GitError(call.command, null, 'no result', 'not-started')
+    return { ...answer, stdout: viewed(answer.stdout) }
   }
 
   /** Ends the process; what still runs in it fails. */
@@ -255,6 +264,12 @@ export class GitProcess {
 /** Whatever cannot be sent is answered by the process's end. */
 function send(child: ChildProcess, question: GitQuestion): void {
   child.send(question, () => undefined)
+}
+
+function isChildResult(answer: unknown): answer is ChildResult {
+  return (
+    typeof answer === 'object' && answer !== null && 'stdout' in answer && ArrayBuffer.isView(answer.stdout)
+  )
 }
 
 function viewed({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer {

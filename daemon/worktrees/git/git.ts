@@ -6,7 +6,7 @@ import { type KernelLock, type KernelLockOptions, takeKernelLock } from '../../l
 import { type GitSurroundings, gitEnvironment } from './environment.ts'
 import { commandOf, GitError } from './git-error.ts'
 import type { GitProcess } from './git-process.ts'
-import { runChild } from './run-child.ts'
+import { type ChildResult, runChild, type SimpleChildCall } from './run-child.ts'
 import { SAFE_CONFIG } from './safe-config.ts'
 import type { WaitingShells } from './waiting-shells.ts'
 
@@ -161,6 +161,11 @@ export class Git {
         await delay(20 + backoff(attempt, 40, 800), call.signal)
       }
     }
+  }
+
+  /** A program beside git, started where git is. */
+  child(call: SimpleChildCall): Promise<ChildResult> {
+    return this.#apart?.child(call) ?? runChild(call)
   }
 
   /** A lock that the kernel frees when whoever runs git ends. Null: another has it. */

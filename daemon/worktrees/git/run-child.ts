@@ -24,6 +24,9 @@ export interface ChildCall {
   readonly shells?: Pick<WaitingShells, 'become'> | undefined
 }
 
+/** One that another process may start: all of it can be sent there. */
+export type SimpleChildCall = Omit<ChildCall, 'output' | 'started' | 'shells'>
+
 export interface ChildResult {
   /** Null when a signal ended it. */
   readonly code: number | null

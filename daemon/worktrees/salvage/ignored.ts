@@ -1,4 +1,4 @@
-import { runChild } from '../git/run-child.ts'
+import type { Engine } from '../engine.ts'
 import { systemTools } from '../system-tools.ts'
 import { below, fields } from './bytes.ts'
 import type { WorktreeGit } from './worktree-git.ts'
@@ -9,11 +9,7 @@ export interface Ignored {
 }
 
 /** Files that git ignores in this worktree: counted, never saved. Null: none, or the files are gone. */
-export async function ignoredFiles(
-  git: WorktreeGit,
-  env: Readonly<Record<string, string>>,
-  signal: AbortSignal,
-): Promise<Ignored | null> {
+export async function ignoredFiles(engine: Engine, git: WorktreeGit): Promise<Ignored | null> {
   const root = git.place.path
   if (root === null) return null
   const { stdout } = await git.run(
@@ -30,13 +26,13 @@ export async function ignoredFiles(
   const list = Buffer.concat(paths.flatMap((path) => [below(root, path), Buffer.of(0)]))
   // Directories like node_modules hold so many files that a child walks them; GNU and BSD tell sizes differently.
   const size = process.platform === 'linux' ? '-printf "%s\\n"' : '-exec stat -f "%z" {} +'
-  const found = await runChild({
+  const found = await engine.git.child({
     command: 'xargs',
     args: ['-0', 'sh', '-c', `exec find "$@" ! -type d ${size}`, 'find'],
     cwd: '/',
-    env: systemTools(env),
+    env: systemTools(engine.childEnv),
     input: list,
-    signal,
+    signal: engine.stopping,
     deadlineMs: 120_000,
   })
   const sizes = found.stdout

@@ -102,7 +102,7 @@ async function attemptSave(
   }
   if (nested.keptBecause !== null) return { ...kept(nested.keptBecause), ...base }
   if (await isClean(git, found, state, commits, nested)) {
-    const ignored = await ignoredFiles(git, engine.childEnv, engine.stopping)
+    const ignored = await ignoredFiles(engine, git)
     return { ...base, ref: null, ignored, keptBecause: null }
   }
   const refusal = await tooLarge(engine, git, found, nested, largeBytes(state))
@@ -110,7 +110,7 @@ async function attemptSave(
   const writer = await ObjectWriter.open(git, anew)
   try {
     const ref = await writeSave(engine, { subject, git, writer, found, state, commits, nested })
-    const ignored = await ignoredFiles(git, engine.childEnv, engine.stopping)
+    const ignored = await ignoredFiles(engine, git)
     return { ...base, ref, ignored, keptBecause: null }
   } finally {
     await writer.close()

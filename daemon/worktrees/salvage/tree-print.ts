@@ -1,5 +1,4 @@
 import type { Engine } from '../engine.ts'
-import { runChild } from '../git/run-child.ts'
 import { systemTools } from '../system-tools.ts'
 import { type BytePath, toBytes } from './bytes.ts'
 import { Unreadable } from './unreadable.ts'
@@ -25,7 +24,7 @@ export async function treePrint(
   paths: readonly BytePath[],
 ): Promise<string> {
   if (paths.length === 0) return ''
-  const { code, stdout, stderr, ended } = await runChild({
+  const { code, stdout, stderr, ended } = await engine.git.child({
     command: 'sh',
     args: ['-c', `cd "$1" && xargs -0 sh -c '${FIND}' find | LC_ALL=C sort | cksum`, 'sh', directory],
     cwd: '/',
