@@ -147,3 +147,19 @@ test('a patch that is being applied is saved, however large', async () => {
     String(3 << 20),
   )
 })
+
+test.each([
+  ['git refuses the name of', 'mkdir .GIT; echo work > .GIT/work.txt', '.GIT/work.txt'],
+  ['git takes for its own', 'echo work > git~1', 'git~1'],
+  ['no path reaches', 'for i in $(seq 25); do mkdir $0; cd $0; done; echo work > work.txt', '0000'],
+])('a file that %s: the worktree is kept', async (_what, script, named) => {
+  const { path } = await create()
+  await writeFile(join(path, 'other.txt'), 'work')
+  await exec('sh', ['-c', script, '0'.repeat(200)], { cwd: path })
+  const { reason, ...outcome } = await remove()
+  expect(outcome).toMatchObject({ outcome: 'kept', salvageRef: null })
+  expect(reason).toContain(named)
+  expect(reason?.length).toBeLessThan(500)
+  // Node cannot delete what no path reaches.
+  await exec('rm', ['-rf', path])
+})

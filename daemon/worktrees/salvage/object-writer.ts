@@ -114,13 +114,16 @@ export class ObjectWriter {
       ...added.map(({ mode, id, path }) => `${mode} ${id}\t${path}\0`),
     ]
     if (lines.length === 0) return
-    await this.#git.run(
+    const { stderr } = await this.#git.run(
       { index, objects: this.#objects, input: toBytes(lines.join('')) },
       'update-index',
       '-z',
       '--replace',
       '--index-info',
     )
+    // `.GIT/x`, `git~1`: git says no more than this of a name that it takes for its own, and leaves the file out.
+    const refused = /^Ignoring path (.*)$/m.exec(stderr)?.[1]
+    if (refused !== undefined) throw new Error(`git refuses to store a file of the name ${refused}`)
   }
 
   /** Objects may be missing in a partial clone. */
