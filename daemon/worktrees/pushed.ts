@@ -1,4 +1,5 @@
 import type { Engine } from './engine.ts'
+import { REAL_HISTORY } from './git/environment.ts'
 import { fetchBranch } from './git/fetch.ts'
 import { GitError } from './git/git-error.ts'
 import { onClone, type Repository } from './git/repository.ts'
@@ -50,7 +51,7 @@ async function remoteContainsHead(
 ): Promise<boolean> {
   const ref = `refs/remotes/origin/${branch}`
   const { stdout } = await engine.git.run(
-    { ...onClone(repository, engine.stopping), dir: path, expect: [0, 1, 128, 129] },
+    { ...onClone(repository, engine.stopping), dir: path, env: REAL_HISTORY, expect: [0, 1, 128, 129] },
     'for-each-ref',
     '--format=%(refname)',
     '--contains=HEAD',

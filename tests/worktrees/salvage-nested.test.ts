@@ -138,6 +138,12 @@ test.each([
     'git update-index --add --cacheinfo 160000,$(git rev-parse HEAD),module; git commit -qm link; git push -q origin HEAD:link; mkdir module; echo work > module/new.txt',
     'module/new.txt',
   ],
+  ['another file but for its case', 'git config core.ignoreCase true; echo work > readme.md', 'readme.md'],
+  [
+    'its files looked for elsewhere',
+    'git worktree add -q ../../elsewhere; git config core.worktree $PWD/../../elsewhere; echo work > new.txt',
+    'new.txt',
+  ],
 ])('a clone in the worktree with work git does not show (%s): saved', async (_what, script, file) => {
   const { path } = await create()
   await space.git(path, 'clone', '--quiet', '--branch', 'main', space.origin, 'nested')

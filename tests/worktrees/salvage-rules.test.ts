@@ -266,3 +266,18 @@ test('stashes: those made here are saved, a neighbour’s and a person’s are n
   expect((await space.git(space.clone, 'stash', 'list')).split('\n')).toHaveLength(3)
   expect(salvageRef).not.toBeNull()
 })
+
+test.each([
+  ['a replacement', true],
+  ['a graft', false],
+])('%s that gives what is pushed the job’s commit for a parent: that is saved all the same', async (_what, isReplacement) => {
+  const { path } = await create()
+  const work = await space.commit(path, 'work.txt', 'work')
+  const pushed = await space.git(path, 'rev-parse', 'origin/main')
+  if (isReplacement) await space.git(path, 'replace', '--graft', 'origin/main', work)
+  else await space.write(join(space.clone, '.git/info/grafts'), `${pushed} ${work}\n`)
+  expect(await space.git(path, 'rev-list', 'origin/main')).toContain(work)
+  expect(await engine.headIsPushed(JOB, 'main')).toBe(false)
+  expect(await remove()).toMatchObject({ salvageRef: `refs/scrum4me/salvage/${JOB}/1` })
+  expect(await space.git(space.clone, 'branch', '--list', BRANCH)).toBe('')
+})

@@ -35,6 +35,15 @@ export function childEnvironment(parent: NodeJS.ProcessEnv): Record<string, stri
   return environment
 }
 
+/**
+ * Added where git is asked what a remote has: a clone's `refs/replace` and `info/grafts` can give a pushed commit
+ * parents that were never pushed.
+ */
+export const REAL_HISTORY: Readonly<Record<string, string>> = {
+  GIT_NO_REPLACE_OBJECTS: '1',
+  GIT_GRAFT_FILE: '/dev/null',
+}
+
 export interface GitSurroundings {
   /** The session's agent; without one the daemon's own. */
   readonly sshAuthSock?: string | null | undefined

@@ -189,7 +189,13 @@ async function notElsewhere(
   if (tips.length === 0) return []
   // git 2.39 wants options on the command line, before them only --stdin.
   const found = new Set(
-    await git.lines({ input: `${tips.join('\n')}\n` }, 'rev-list', '--stdin', '--not', ...elsewhere),
+    await git.lines(
+      { input: `${tips.join('\n')}\n`, real: true },
+      'rev-list',
+      '--stdin',
+      '--not',
+      ...elsewhere,
+    ),
   )
   return independent(
     git,
@@ -200,7 +206,7 @@ async function notElsewhere(
 /** Without those that another of them contains. */
 export async function independent(git: WorktreeGit, commits: readonly string[]): Promise<string[]> {
   if (commits.length < 2) return [...commits]
-  return git.lines({ expect: [0, 1] }, 'merge-base', '--independent', ...commits)
+  return git.lines({ expect: [0, 1], real: true }, 'merge-base', '--independent', ...commits)
 }
 
 interface StashQuestion {

@@ -1,5 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { REAL_HISTORY } from '../git/environment.ts'
 import type { Git, GitCall, RunCall } from '../git/git.ts'
 import { openRepository } from '../git/repository.ts'
 import { withoutFilters } from '../git/safe-config.ts'
@@ -9,7 +10,7 @@ import { ifAbsent } from './if-absent.ts'
 import { isOdd } from './index-listing.ts'
 import type { Survey } from './survey.ts'
 import { refuseUnreadable, Unreadable } from './unreadable.ts'
-import type { WorktreeGit } from './worktree-git.ts'
+import { EXACT, type WorktreeGit } from './worktree-git.ts'
 
 /** A directory tree to be packed as it is. */
 export interface Bundle {
@@ -107,8 +108,9 @@ async function holdsWork(git: Git, directory: string, signal: AbortSignal): Prom
     const call = {
       dir: directory,
       signal,
-      config: [...repository.settings, ...withoutFilters(repository.config)],
-      env: { GIT_OPTIONAL_LOCKS: '0' },
+      // Its own configuration must not hide a change either, nor have git look for its files elsewhere.
+      config: [...repository.settings, ...withoutFilters(repository.config), ...EXACT],
+      env: { GIT_OPTIONAL_LOCKS: '0', GIT_WORK_TREE: directory },
     }
     const args = ['--porcelain', '--untracked-files=all', '--ignore-submodules=all']
     const changes = await git.run(call, 'status', ...args)
@@ -146,7 +148,16 @@ async function holdsCommits(git: Git, call: RunCall): Promise<boolean> {
   const tips = ['--all', '--reflog']
   const ask = (expect: readonly number[], ...more: string[]) =>
     // In a git directory HEAD is a file, too: what is no commit must not be taken for a path.
-    git.run({ ...call, expect }, 'rev-list', '--max-count=1', ...tips, ...more, '--not', '--remotes', '--')
+    git.run(
+      { ...call, env: { ...call.env, ...REAL_HISTORY }, expect },
+      'rev-list',
+      '--max-count=1',
+      ...tips,
+      ...more,
+      '--not',
+      '--remotes',
+      '--',
+    )
   const { code, stdout, stderr } = await ask([0, 128], 'HEAD')
   if (code === 0) return stdout.length > 0
   // HEAD names no commit yet, which says nothing of other branches. Anything else is a doubt.

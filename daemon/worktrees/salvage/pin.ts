@@ -117,7 +117,7 @@ async function objectsOf(
   const elsewhere = ['--not', '--remotes', ...(base === null ? [] : [base])]
   const args = ['--objects', how, '--no-object-names', ...missing, work, ...elsewhere]
   try {
-    const { stdout, stderr } = await git.run({}, 'rev-list', ...args)
+    const { stdout, stderr } = await git.run({ real: true }, 'rev-list', ...args)
     const ids: readonly string[] = stdout.toString('latin1').match(/^[0-9a-f]{40,64}$/gm) ?? []
     if (complainsOf(ids, stderr)) throw new GitError('rev-list', 0, stderr)
     return ids

@@ -1,5 +1,6 @@
 import { mkdir, open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { REAL_HISTORY } from '../git/environment.ts'
 import type { Git, RunCall, RunResult } from '../git/git.ts'
 import type { Repository } from '../git/repository.ts'
 import { withoutFilters } from '../git/safe-config.ts'
@@ -9,7 +10,7 @@ import { alwaysQuoted } from './bytes.ts'
  * Saving reads bytes as they are: no filter, no line-end conversion of our own, no trust in weakened stat
  * data; and what it writes is on the disk before anything else goes.
  */
-const EXACT = [
+export const EXACT: readonly string[] = [
   'core.fileMode=true',
   'core.symlinks=true',
   // Else a file that differs from a tracked one in case only is taken for it.
@@ -50,6 +51,8 @@ interface Extra {
   /** The clone's objects are not looked at: one that is there and damaged must be written again. */
   readonly anew?: boolean
   readonly expect?: readonly number[]
+  /** Commits as they are, whatever the clone puts in their place. */
+  readonly real?: true
 }
 
 /** git inside one worktree, told where everything is: a `.git` file that an agent changed misleads nobody. */
@@ -128,6 +131,7 @@ export class WorktreeGit {
     const { path, adminDir } = this.place
     const env: Record<string, string> = { GIT_DIR: adminDir, GIT_OPTIONAL_LOCKS: '0' }
     if (path !== null) env.GIT_WORK_TREE = path
+    if (extra.real === true) Object.assign(env, REAL_HISTORY)
     if (extra.index !== undefined) env.GIT_INDEX_FILE = extra.index
     if (extra.objects !== undefined) {
       env.GIT_OBJECT_DIRECTORY = extra.objects
