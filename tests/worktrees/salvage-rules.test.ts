@@ -281,3 +281,13 @@ test.each([
   expect(await remove()).toMatchObject({ salvageRef: `refs/scrum4me/salvage/${JOB}/1` })
   expect(await space.git(space.clone, 'branch', '--list', BRANCH)).toBe('')
 })
+
+test('attributes that the job changed: files that it did not touch come back as they were', async () => {
+  await space.pushFromElsewhere('main', '.gitattributes', '*.md text eol=crlf\n')
+  const { path } = await create()
+  await writeFile(join(path, '.gitattributes'), '*.txt text eol=crlf\n')
+  const before = await snapshot(path)
+  expect(await readFile(join(path, 'README.md'), 'utf8')).toBe('hello\r\n')
+  await remove()
+  expect(await snapshot((await engine.restore({ jobId: JOB })).path)).toEqual(before)
+})

@@ -30,8 +30,10 @@ export async function refill(engine: Engine, git: WorktreeGit, save: SaveCommits
     const plain = work.filter(
       (entry) => entry.mode !== '160000' && !asBytes.has(entry.path) && !absent.has(entry.path),
     )
+    // First, while no attributes of the job's own are there: these files are as they came with the base.
+    const attributes = await attributesOf(git, save.manifest.baseSha)
+    const notes = await checkOutPlain(git, join(scratch, 'plain-index'), plain, attributes)
     await writeBytes(git, scratch, path ?? '', bytes)
-    const notes = await checkOutPlain(git, join(scratch, 'plain-index'), plain)
     for (const entry of work) {
       if (entry.mode === '160000') await mkdir(below(path ?? '', entry.path), { recursive: true })
     }
@@ -70,6 +72,17 @@ async function entriesOf(
   })
 }
 
+function isAttributes({ path }: Entry): boolean {
+  return /(^|\/)\.gitattributes$/.test(path)
+}
+
+/** The `.gitattributes` of the commit that the job began with; none if that is not known, or not there any more. */
+async function attributesOf(git: WorktreeGit, baseSha: string | null): Promise<Entry[]> {
+  if (baseSha === null) return []
+  const { code } = await git.run({ expect: [0, 1, 128] }, 'cat-file', '-e', `${baseSha}^{tree}`)
+  return code === 0 ? (await entriesOf(git, [baseSha])).filter(isAttributes) : []
+}
+
 /** Paths that a sparse checkout had left out. */
 async function leftOut(
   git: WorktreeGit,
@@ -90,7 +103,6 @@ async function writeBytes(
   root: string,
   entries: readonly Entry[],
 ): Promise<void> {
-  const isAttributes = (entry: Entry) => /(^|\/)\.gitattributes$/.test(entry.path)
   const index = join(scratch, 'bytes-index')
   const others = entries.filter((entry) => !isAttributes(entry))
   await setIndex(git, index, others)
@@ -102,14 +114,24 @@ async function writeBytes(
   }
 }
 
-async function checkOutPlain(git: WorktreeGit, index: string, entries: readonly Entry[]): Promise<string[]> {
-  await setIndex(git, index, entries)
+/** @param attributes those that decide; what is not among `entries` is looked up in the index and not written */
+async function checkOutPlain(
+  git: WorktreeGit,
+  index: string,
+  entries: readonly Entry[],
+  attributes: readonly Entry[],
+): Promise<string[]> {
+  if (entries.length === 0) return []
+  const paths = new Set(entries.map(({ path }) => path))
+  await setIndex(git, index, [...entries, ...attributes.filter(({ path }) => !paths.has(path))])
+  const call = { index, input: toBytes(entries.map(({ path }) => `${path}\0`).join('')) }
+  const checkOut = ['checkout-index', '-z', '--stdin', '--force']
   try {
-    await git.withFilters({ index }, 'checkout-index', '--all', '--force')
+    await git.withFilters(call, ...checkOut)
     return []
   } catch (error) {
     if (!(error instanceof GitError) || !/filter/i.test(error.stderr)) throw error
-    await git.run({ index }, 'checkout-index', '--all', '--force')
+    await git.run(call, ...checkOut)
     return [`a filter failed (${error.message}), so files it converts (git-lfs) are as they are stored`]
   }
 }
