@@ -1,6 +1,7 @@
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { hasSystemd } from '../../daemon/cli/service/has-systemd.ts'
 import { cloneWithOrigin, git } from '../support/git.ts'
 import type { Installation } from '../support/installation.ts'
 import { Scenario } from '../support/scenario.ts'
@@ -38,6 +39,10 @@ test('looks from inside the daemon and finds all well', async () => {
     expect(names).toContain(name)
   }
   expect(names).toContain(`clone ${productId}`)
+  // What it recommends must work on this machine.
+  const service = checks.find((check: { name: string }) => check.name === 'service')
+  const canInstall = process.platform === 'darwin' || (await hasSystemd())
+  expect(service.message).toMatch(canInstall ? /`.*install.*` does/ : /no systemd here.*`.*run.*`/)
 })
 
 test('names a clone that cannot be fetched and one that is gone', async () => {

@@ -5,6 +5,7 @@ import { messageOf } from '../../errors.ts'
 import { daemonCommand } from '../../wire/daemon-command.ts'
 import type { Invocation } from '../invocation.ts'
 import { findServices, userService } from './find-service.ts'
+import { hasSystemd } from './has-systemd.ts'
 import { runTool } from './run-tool.ts'
 import type { Service } from './service.ts'
 import { textOfXml, wordOfCommand } from './template.ts'
@@ -13,13 +14,18 @@ import { textOfXml, wordOfCommand } from './template.ts'
 export async function serviceChecks(invocation: Invocation): Promise<readonly Check[]> {
   const services = await findServices(invocation)
   const [service] = services
-  if (service === undefined) {
-    const install = daemonCommand('install', invocation.paths)
-    return [skip('service', `not installed; after a reboot nobody starts the daemon (\`${install}\` does)`)]
-  }
+  if (service === undefined) return [skip('service', await withoutService(invocation))]
   const checks = [await definitionCheck(invocation, service)]
   if (service.kind === 'systemd' && service.scope === 'user') checks.push(await lingerCheck(invocation))
   return checks
+}
+
+async function withoutService({ paths }: Invocation): Promise<string> {
+  const isPossible = process.platform === 'darwin' || (await hasSystemd())
+  const way = isPossible
+    ? `\`${daemonCommand('install', paths)}\` does`
+    : `there is no systemd here; let your own supervisor execute \`${daemonCommand('run', paths)}\``
+  return `not installed; after a reboot nobody starts the daemon (${way})`
 }
 
 async function definitionCheck(invocation: Invocation, service: Service): Promise<Check> {

@@ -1,7 +1,8 @@
-import { access, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { DaemonError } from '../../errors.ts'
 import type { Invocation } from '../invocation.ts'
+import { hasSystemd } from './has-systemd.ts'
 import { runTool, type ToolResult } from './run-tool.ts'
 import type { Installed, Service } from './service.ts'
 import { wordOfCommand } from './template.ts'
@@ -82,12 +83,7 @@ export class SystemdService implements Service {
   async #reachable(): Promise<void> {
     const { code, stderr } = await this.#systemctl(['show', '--property=Version'])
     if (code === 0) return
-    // Its directory is there where it runs, and only there (sd_booted(3)).
-    const isBooted = await access('/run/systemd/system').then(
-      () => true,
-      () => false,
-    )
-    if (code === 'missing' || !isBooted) {
+    if (code === 'missing' || !(await hasSystemd())) {
       throw new DaemonError(
         'VALIDATION_ERROR',
         'No systemd runs on this machine; nothing was installed',
