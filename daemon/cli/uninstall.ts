@@ -55,8 +55,7 @@ export async function uninstall(invocation: Invocation, options: UninstallOption
         `A daemon that no service started still runs (pid ${running.pid}); \`${daemonCommand('stop', paths)}\` ends it.`,
       )
     }
-    const isThere = (await lstat(paths.home).catch(() => undefined)) !== undefined
-    if (isThere)
+    if (await isThere(paths.home))
       terminal.out(
         `Kept ${paths.home} with its data; \`${daemonCommand('uninstall --purge', paths)}\` removes it too.`,
       )
@@ -86,13 +85,15 @@ export async function uninstall(invocation: Invocation, options: UninstallOption
   if (removed.length === 0) terminal.out(`There is no data of ${paths.home}.`)
   const place = config === undefined ? '' : ` in ${config.worktreeDir}`
   terminal.out(`Worktrees of jobs${place} and saved work in your clones were not touched.`)
+  if (config !== undefined && (await isThere(config.agentConfigFile)))
+    terminal.out(`Kept ${config.agentConfigFile}, which names your clones; other installations may read it.`)
   return EXIT.ok
 }
 
 /** Asks a person at a terminal, naming what goes; a script has said what it wants. */
 async function mayPurge({ terminal, paths }: Invocation): Promise<boolean> {
   if (!terminal.isInteractive || !terminal.isTTY) return true
-  if ((await lstat(paths.home).catch(() => undefined)) === undefined) return true
+  if (!(await isThere(paths.home))) return true
   terminal.out(`This removes ${paths.home} for good: configuration, state and logs.`)
   if (await hasEmbedded(paths)) {
     terminal.out('With it goes the embedded database: products, tasks, jobs and all else that is only there.')
@@ -150,4 +151,11 @@ async function rememberedClaims({ stateDir }: Paths): Promise<string[]> {
     if (/"state":\s*"(preparing|undelivered|held|reporting)"/.test(text)) held.push(name.slice(0, -5))
   }
   return held
+}
+
+function isThere(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    () => false,
+  )
 }

@@ -49,9 +49,12 @@ describe('uninstall --purge', () => {
       expect(refused.stdout).toMatch(/embedded database.*\n.*scrum4me-daemon db dump --home/)
       expect(await isThere(join(machine.home, 'data', 'cluster'))).toBe(true)
     }
+    const agentConfig = join(machine.env.HOME ?? '', '.scrum4me-agent-config.json')
+    await writeFile(agentConfig, '{}')
     const first = await asked('yes\n')
     expect(first).toMatchObject({ code: 0, stderr: '' })
     expect(first.stdout).toContain(`Removed ${machine.home}\n`)
+    expect(first.stdout).toContain(`Kept ${agentConfig}, which names your clones`)
     expect(first.stdout).not.toContain('Left')
     expect(first.stdout).toContain('embedded database and all its data went with the home')
     expect(await isDead(server)).toBe(true)
