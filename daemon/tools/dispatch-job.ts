@@ -11,7 +11,7 @@ export const dispatchJob = defineTool({
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
   tables: ['claude_jobs', 'tasks', 'products', 'product_members'],
   input: z.object({
-    task_id: id('The task to implement.'),
+    task_id: id('The task to implement: its id, not its code.'),
   }),
   output: z.object({
     job_id: z.string().describe('The new job.'),

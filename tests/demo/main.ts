@@ -72,7 +72,7 @@ async function demo(): Promise<void> {
 
     say('$ scrum4me-daemon status')
     const status = await installation.cli('status')
-    process.stdout.write(status.stdout.replace(/^/gm, '    '))
+    process.stdout.write(status.stdout.replace(/^(?=.)/gm, '    '))
     expect(status.code === 0, 'the daemon is healthy')
   } finally {
     await installation.remove()
