@@ -185,6 +185,17 @@ export class Machine {
     ])
   }
 
+  /** A trigger keeps every job as it is, without a word, while `work` runs. */
+  async whileNothingChanges(work: () => Promise<unknown>): Promise<void> {
+    await this.db.query(`create function nothing() returns trigger language plpgsql as 'begin return null; end';
+      create trigger nothing before update on claude_jobs for each row execute function nothing()`)
+    try {
+      await work()
+    } finally {
+      await this.db.query('drop function nothing cascade')
+    }
+  }
+
   /**
    * Another daemon on the same home, for which the claims are others' by now; `forgetful`: what the worktree engine
    * wrote down is lost as well.
