@@ -8,20 +8,18 @@ import { codeOf } from './errors.ts'
  */
 export async function makeDirectories(path: string, mode = 0o777): Promise<void> {
   try {
-    await mkdir(path, { mode })
+    await makeOne(path, mode)
   } catch (error) {
-    const code = codeOf(error)
-    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return
-    const above = dirname(path)
-    if (code !== 'ENOENT' || above === path || (await isThere(above))) throw error
-    await makeDirectories(above, mode)
-    await makeDirectories(path, mode)
+    if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error
+    await makeDirectories(dirname(path), mode)
+    await makeOne(path, mode)
   }
 }
 
-function isThere(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  )
+async function makeOne(path: string, mode: number): Promise<void> {
+  try {
+    await mkdir(path, { mode })
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST' || !(await stat(path)).isDirectory()) throw error
+  }
 }

@@ -193,14 +193,17 @@ export class ClaimLoop {
     this.#begun += 1
     this.#inFlight = true
     try {
-      const exclude = [...this.#backoff.resting(), ...this.#stillHere()]
-      const claimed = await claimNext(this.#ports.sql, {
-        ...{ userId, tokenId, instanceId, products, exclude },
+      const request = {
+        userId,
+        tokenId,
+        instanceId,
+        products,
         leaseSeconds: settings.leaseSeconds,
+        exclude: [...this.#backoff.resting(), ...this.#stillHere()],
         markers: this.#ports.markers(),
-      }).catch(async (error: unknown) => {
-        const job = { userId, products, exclude }
-        if (!isRefusedForGood(error) || !(await restRefusedJob(this.#ports, this.#backoff, job, error)))
+      }
+      const claimed = await claimNext(this.#ports.sql, request).catch(async (error: unknown) => {
+        if (!isRefusedForGood(error) || !(await restRefusedJob(this.#ports, this.#backoff, request, error)))
           throw error
         this.nudge()
         return null

@@ -12,13 +12,13 @@ const MOST_AT_REST = 10
  * be started, so that the next has its turn. False: it is not about that job.
  */
 export async function restRefusedJob(
-  { sql, logger, markers }: DispatchPorts,
+  { sql, logger }: Pick<DispatchPorts, 'sql' | 'logger'>,
   backoff: JobBackoff,
-  { userId, products, exclude }: Pick<ClaimRequest, 'userId' | 'products' | 'exclude'>,
+  { userId, products, exclude, markers }: ClaimRequest,
   error: unknown,
 ): Promise<boolean> {
   if (backoff.resting().length >= MOST_AT_REST) return false
-  const queued = await queuedProducts(sql, userId, exclude, markers())
+  const queued = await queuedProducts(sql, userId, exclude, markers)
   const refused = queued.find(({ productId }) => products.includes(productId))
   if (refused === undefined) return false
   const { oldestJobId: job, productName } = refused

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { isFileAt, type KernelLock, type KernelLockOptions } from '../../lock/kernel-lock.ts'
+import { childResult, runResult } from './command-answer.ts'
 import { gitEnvironment } from './environment.ts'
 import type { GitCall, RunCall, RunResult } from './git.ts'
 import { commandOf, GitError } from './git-error.ts'
@@ -39,9 +40,9 @@ export interface GitProcessOptions {
 }
 
 /**
- * Git's commands, and the few programs beside them, started by a process of their own. Starting a child copies the page tables of whoever
- * starts it: for a daemon of 150 MB that is some ten milliseconds in which it does nothing else, for a
- * process that holds nothing it is one or two. A job takes dozens of git commands.
+ * Git's commands, and the few programs beside them, started by a process of their own. Starting a child copies the
+ * page tables of whoever starts it: for a daemon of 150 MB that is some ten milliseconds in which it does nothing
+ * else, for a process that holds nothing it is one or two. A job takes dozens of git commands.
  *
  * The process is started by the first command and ends when it has been idle for a while, when it stops
  * answering, or with this process. It calls off what it runs before it ends. A command whose process ends under
@@ -80,20 +81,13 @@ export class GitProcess {
   }
 
   async run(call: RunCall, args: readonly string[]): Promise<RunResult> {
-    const answer = await this.#command('run', call, args)
-    if (typeof answer !== 'object' || answer === null || !('code' in answer) || !('stdout' in answer))
-      throw new GitError(commandOf(args), null, 'no result', 'not-started')
-    const { code, stdout } = answer
-    const bytes = ArrayBuffer.isView(stdout) ? viewed(stdout) : Buffer.alloc(0)
-    return { code: Number(code), stdout: bytes, stderr: 'stderr' in answer ? String(answer.stderr) : '' }
+    return runResult(await this.#command('run', call, args))
   }
 
   /** A program that works for git's sake. */
   async child({ signal, ...call }: SimpleChildCall): Promise<ChildResult> {
     const id = ++this.#serial
-    const answer = await this.#call({ id, kind: 'child', call }, call.command, signal)
-    if (!isChildResult(answer)) throw new GitError(call.command, null, 'no result', 'not-started')
-    return { ...answer, stdout: viewed(answer.stdout) }
+    return childResult(await this.#call({ id, kind: 'child', call }, call.command, signal))
   }
 
   /** Ends the process; what still runs in it fails. */
@@ -264,14 +258,4 @@ export class GitProcess {
 /** Whatever cannot be sent is answered by the process's end. */
 function send(child: ChildProcess, question: GitQuestion): void {
   child.send(question, () => undefined)
-}
-
-function isChildResult(answer: unknown): answer is ChildResult {
-  return (
-    typeof answer === 'object' && answer !== null && 'stdout' in answer && ArrayBuffer.isView(answer.stdout)
-  )
-}
-
-function viewed({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer {
-  return Buffer.from(buffer, byteOffset, byteLength)
 }
