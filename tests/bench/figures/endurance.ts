@@ -8,7 +8,7 @@ import { type Bench, times } from '../bench.ts'
 import { count, type Figure, type Findings, mb, plain, ratio } from '../figure.ts'
 import { type Summary, summarise } from '../samples.ts'
 import type { Cleanup } from '../world/cleanup.ts'
-import { largeRepository } from '../world/large-repository.ts'
+import { repositoryOf } from '../world/filled-repository.ts'
 import { Machine } from '../world/machine.ts'
 import type { World } from '../world/world.ts'
 
@@ -29,7 +29,7 @@ export const endurance: Bench = {
 export const largeEndurance: Bench = {
   name: 'large-endurance',
   async run(world, sizes, cleanup) {
-    const clone = await largeRepository(join(world.dir, 'endurance'))
+    const clone = await repositoryOf(20_000, join(world.dir, 'endurance'), 'large')
     return oneAfterTheOther(world, cleanup, '20,000 files', clone, times(sizes, 1_000, 10))
   },
 }

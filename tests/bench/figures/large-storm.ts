@@ -3,7 +3,7 @@ import { type Bench, times } from '../bench.ts'
 import { count, plain } from '../figure.ts'
 import { summarise } from '../samples.ts'
 import { Crowd } from '../world/crowd.ts'
-import { largeRepository } from '../world/large-repository.ts'
+import { repositoryOf } from '../world/filled-repository.ts'
 import { stormFigures } from '../world/storm-figures.ts'
 
 const SESSIONS = 100
@@ -15,7 +15,7 @@ const LONGEST_STORM_S = 900
 export const largeStorm: Bench = {
   name: 'large-storm',
   async run(world, sizes, cleanup) {
-    const clone = await largeRepository(join(world.dir, 'large-storm'))
+    const clone = await repositoryOf(20_000, join(world.dir, 'large-storm'), 'large')
     const crowd = await Crowd.make(world, cleanup, times(sizes, SESSIONS, 5), [clone])
     const { served, seconds } = await crowd.burst(LONGEST_BURST_MS)
     const storm = await crowd.storm(cleanup, crowd.sessions, LONGEST_STORM_S)

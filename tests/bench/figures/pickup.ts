@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { PgBoss } from 'pg-boss'
@@ -7,12 +8,18 @@ import { QueueProgram } from '../rivals/queue-program.ts'
 import { median, type Summary, summarise } from '../samples.ts'
 import type { Cleanup } from '../world/cleanup.ts'
 import { Course, type CourseSeries, preparing, REST_MS, withSpares } from '../world/course.ts'
+import { repositoryOf } from '../world/filled-repository.ts'
 import { Noise } from '../world/noise.ts'
 import type { World } from '../world/world.ts'
 
 const NOISE_PER_SECOND = 200
 /** Cycles in quiet, then as many under noise, in turn: both meet the same weather. */
 const BLOCK = 20
+
+/** Of a small repository, 1.8 MB. */
+const SMALL_FILES = 300
+const SMALL = `small repository, ${SMALL_FILES} files,`
+const CLONES = 4
 
 const SERIES = ['raw', 'graphile', 'pgBoss', 'add', 'fetch', 'claimed', 'answered', 'noisy'] as const
 type Series = Record<(typeof SERIES)[number], number[]>
@@ -25,11 +32,25 @@ export const pickup: Bench = {
     const plain = await Course.make(world, cleanup, { SCRUM4ME_SPARE_WORKTREES: 'off' }, 1)
     const s = await cycles(plain, rivals, times(sizes, 60))
     await plain.close()
-    const spares = await Course.make(world, cleanup, {}, 4)
-    const spare = await withSpares(spares, times(sizes, 4, 1))
-    await spares.close()
-    return findings(s, spare)
+    const rounds = times(sizes, 4, 1)
+    const oneFile = await spareSeries(world, cleanup, CLONES, rounds)
+    const small: string[] = []
+    for (let n = 0; n < CLONES; n += 1)
+      small.push(await repositoryOf(SMALL_FILES, join(world.dir, 'small'), `small-${n}`))
+    return findings(s, oneFile, await spareSeries(world, cleanup, small, rounds))
   },
+}
+
+async function spareSeries(
+  world: World,
+  cleanup: Cleanup,
+  repositories: number | readonly string[],
+  rounds: number,
+): Promise<CourseSeries> {
+  const course = await Course.make(world, cleanup, {}, repositories)
+  const s = await withSpares(course, rounds)
+  await course.close()
+  return s
 }
 
 async function cycles(course: Course, rivals: Rivals, count: number): Promise<Series> {
@@ -65,7 +86,7 @@ async function cycles(course: Course, rivals: Rivals, count: number): Promise<Se
   return s
 }
 
-function findings(s: Series, spare: CourseSeries): Findings {
+function findings(s: Series, oneFile: CourseSeries, small: CourseSeries): Findings {
   const series: Record<string, Summary> = {
     'raw insert + NOTIFY + SKIP LOCKED claim, ms': summarise(s.raw),
     'graphile-worker enqueue to start, ms': summarise(s.graphile),
@@ -75,9 +96,8 @@ function findings(s: Series, spare: CourseSeries): Findings {
     'enqueue to claimed, ms': summarise(s.claimed),
     'enqueue to claimed under noise, ms': summarise(s.noisy),
     'enqueue to answer, ms': summarise(s.answered),
-    'enqueue to claimed (spare ready), ms': summarise(spare.claimed),
-    'enqueue to answer (spare ready), ms': summarise(spare.answered),
-    'bare git worktree add (spare ready), ms': summarise(spare.add),
+    ...spareSummaries('one file,', oneFile),
+    ...spareSummaries(SMALL, small),
   }
   const claimed = summarise(s.claimed)
   const graphile = summarise(s.graphile)
@@ -92,10 +112,19 @@ function findings(s: Series, spare: CourseSeries): Findings {
       ms('ours in quiet', claimed.p50),
       1.2,
     ),
-    ...answer('claimed → answer, small repository, p50', s, 2),
-    ...answer('the same with a spare ready, p50', spare, 1),
+    ...answer('claimed → answer, one file, p50', s, 2),
+    ...answer('the same with a spare ready, p50', oneFile, 1),
+    ...answer(`${SMALL} with a spare ready, p50`, small, 1),
   ]
   return { figures, series }
+}
+
+function spareSummaries(repository: string, series: CourseSeries): Record<string, Summary> {
+  return {
+    [`enqueue to claimed (${repository} spare ready), ms`]: summarise(series.claimed),
+    [`enqueue to answer (${repository} spare ready), ms`]: summarise(series.answered),
+    [`bare git worktree add (${repository} spare ready), ms`]: summarise(series.add),
+  }
 }
 
 function answer(

@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import type { Agent } from '../../support/agent.ts'
 import { bareFetch, bareWorktreeAdd } from './bare-git.ts'
 import { ClaimWatch } from './claim-watch.ts'
@@ -108,6 +110,8 @@ export async function withSpares(course: Course, rounds: number): Promise<Course
       s.add.push(await course.bareAdd())
       s.fetch.push(await course.bareFetch())
     }
+    // What the bare ones wrote would be written while ours wait for their own records to be on the disk.
+    await promisify(execFile)('sync')
     await sleep(REST_MS)
     for (const _ of course.clones) {
       const { claimed, answered } = await course.job()
