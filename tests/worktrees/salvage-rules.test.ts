@@ -17,7 +17,7 @@ beforeEach(async () => {
 })
 afterEach(() => space.close())
 
-const create = (jobId = JOB, repoRoot = space.clone) => engine.create({ jobId, repoRoot })
+const create = (jobId = JOB) => engine.create({ jobId, repoRoot: space.clone })
 const remove = (jobId = JOB) => engine.remove({ jobId, branch: 'delete' })
 
 test('a commit that only a log remembers, of the job’s branch or of HEAD, is saved before that goes', async () => {

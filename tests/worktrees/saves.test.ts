@@ -16,7 +16,7 @@ beforeEach(async () => {
 })
 afterEach(() => space.close())
 
-const create = (jobId = JOB, repoRoot = space.clone) => engine.create({ jobId, repoRoot })
+const create = (jobId = JOB) => engine.create({ jobId, repoRoot: space.clone })
 const remove = (jobId = JOB) => engine.remove({ jobId, branch: 'delete' })
 
 test('saved twice: both saves stay, the newest comes back, the older by its number', async () => {

@@ -2,17 +2,16 @@ import { join } from 'node:path'
 import { type Bench, times } from '../bench.ts'
 import { ms, ratio } from '../figure.ts'
 import { median, summarise } from '../samples.ts'
-import { Course, preparing, withSpares } from '../world/course.ts'
+import { preparing } from '../world/course.ts'
 import { repositoryOf } from '../world/filled-repository.ts'
+import { withSpares } from '../world/with-spares.ts'
 
 /** What a job of a large repository waits for, where a checkout takes a second or two. */
 export const largeRepositoryBench: Bench = {
   name: 'large-repository',
   async run(world, sizes, cleanup) {
     const clone = await repositoryOf(20_000, join(world.dir, 'large'), 'large')
-    const course = await Course.make(world, cleanup, {}, [clone])
-    const s = await withSpares(course, times(sizes, 2, 1))
-    await course.close()
+    const s = await withSpares(world, cleanup, [clone], times(sizes, 2, 1))
     const ready = preparing(s)
     return {
       figures: [

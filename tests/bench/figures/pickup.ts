@@ -7,9 +7,10 @@ import { type Figure, type Findings, ms, ratio } from '../figure.ts'
 import { QueueProgram } from '../rivals/queue-program.ts'
 import { median, type Summary, summarise } from '../samples.ts'
 import type { Cleanup } from '../world/cleanup.ts'
-import { Course, type CourseSeries, preparing, REST_MS, withSpares } from '../world/course.ts'
+import { Course, type CourseSeries, preparing, REST_MS } from '../world/course.ts'
 import { repositoryOf } from '../world/filled-repository.ts'
 import { Noise } from '../world/noise.ts'
+import { withSpares } from '../world/with-spares.ts'
 import type { World } from '../world/world.ts'
 
 const NOISE_PER_SECOND = 200
@@ -33,24 +34,12 @@ export const pickup: Bench = {
     const s = await cycles(plain, rivals, times(sizes, 60))
     await plain.close()
     const rounds = times(sizes, 4, 1)
-    const oneFile = await spareSeries(world, cleanup, CLONES, rounds)
+    const oneFile = await withSpares(world, cleanup, CLONES, rounds)
     const small: string[] = []
     for (let n = 0; n < CLONES; n += 1)
       small.push(await repositoryOf(SMALL_FILES, join(world.dir, 'small'), `small-${n}`))
-    return findings(s, oneFile, await spareSeries(world, cleanup, small, rounds))
+    return findings(s, oneFile, await withSpares(world, cleanup, small, rounds))
   },
-}
-
-async function spareSeries(
-  world: World,
-  cleanup: Cleanup,
-  repositories: number | readonly string[],
-  rounds: number,
-): Promise<CourseSeries> {
-  const course = await Course.make(world, cleanup, {}, repositories)
-  const s = await withSpares(course, rounds)
-  await course.close()
-  return s
 }
 
 async function cycles(course: Course, rivals: Rivals, count: number): Promise<Series> {

@@ -1,6 +1,4 @@
-import { execFile } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import type { Agent } from '../../support/agent.ts'
 import { bareFetch, bareWorktreeAdd } from './bare-git.ts'
 import { ClaimWatch } from './claim-watch.ts'
@@ -99,27 +97,6 @@ export interface CourseSeries {
   readonly answered: number[]
   readonly add: number[]
   readonly fetch: number[]
-}
-
-/** Rounds of one job for each clone, each with its spare ready, and as many bare `git worktree add` beside them. */
-export async function withSpares(course: Course, rounds: number): Promise<CourseSeries> {
-  const s: CourseSeries = { claimed: [], answered: [], add: [], fetch: [] }
-  for (let round = 0; round < rounds; round += 1) {
-    await course.machine.spares(course.clones)
-    for (const _ of course.clones) {
-      s.add.push(await course.bareAdd())
-      s.fetch.push(await course.bareFetch())
-    }
-    // What the bare ones wrote would be written while ours wait for their own records to be on the disk.
-    await promisify(execFile)('sync')
-    await sleep(REST_MS)
-    for (const _ of course.clones) {
-      const { claimed, answered } = await course.job()
-      s.claimed.push(claimed)
-      s.answered.push(answered)
-    }
-  }
-  return s
 }
 
 /** ms from claim to answer, job by job. */
